@@ -1,0 +1,140 @@
+"""What a channel is: one file behind two methods, and extras that are asked for by type."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+from bridge.models import Event, Finding, Limits, Outbound, Rates, Sent, Webhook
+
+
+class Channel(Protocol):
+    """One account through which messages travel: a bot, a number, a site.
+
+    `identity` is the account's lasting name at the vendor (bot id, number), never its token.
+    `webhooks` are the paths under `/webhooks/` it answers. `pulled` says that customers fetch
+    their messages from us, so nothing is sent (the site chat).
+    """
+
+    type: ClassVar[str]
+    label: ClassVar[str]
+    webhooks: ClassVar[tuple[str, ...]]
+    pulled: ClassVar[bool]
+    identity: str
+    limits: Limits
+    rates: Rates
+
+    def parse(self, hook: Webhook) -> list[Event]:
+        """The events in a webhook. Pure: no I/O, no clock. Forged: `BadWebhook`.
+
+        Unreadable: `BadRequest`, `WrongType`. One event that makes no sense becomes an `Inbound`
+        of kind `unsupported` (or `Ignored`), with `parked`: the others of its batch go on.
+        """
+        ...
+
+    async def send(self, part: Outbound) -> Sent:
+        """Hand one part to the vendor; raises a `SendError` that says whether to try again."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a webhook's caller gets with its 2xx, where the vendor cares about the body."""
+
+    body: str = ""
+    content_type: str = "text/plain"
+
+
+@runtime_checkable
+class Answers(Protocol):
+    """A channel whose vendor reads the answer to a webhook (Twilio: `<Response/>`)."""
+
+    def answer(self, path: str) -> Answer: ...
+
+
+@runtime_checkable
+class Polls(Protocol):
+    """A channel that fetches its events itself."""
+
+    @property
+    def polling(self) -> bool:
+        """Whether it is set to poll (a bot may use webhooks instead)."""
+        ...
+
+    async def poll(self, after: str) -> tuple[Sequence[Event], str]:
+        """Wait for events after the cursor (empty at first); the next call confirms the last.
+
+        The caller commits what it got before it calls again, so a crash in between repeats events
+        and loses none.
+        """
+        ...
+
+
+@runtime_checkable
+class SetsUp(Protocol):
+    """A channel that must tell its vendor something at start, or ask who it is."""
+
+    async def set_up(self) -> None:
+        """Raises `SetUpError` with what to do; `NotSent` when the vendor cannot be reached."""
+        ...
+
+
+class SetUpError(Exception):
+    """The vendor refuses this account as it is configured; the text says what to do."""
+
+
+@runtime_checkable
+class ShowsTyping(Protocol):
+    """A channel that can show the customer that an agent is writing."""
+
+    async def typing(self, urn: str) -> None: ...
+
+
+@runtime_checkable
+class FetchesMedia(Protocol):
+    """A channel whose customers' files are fetched from the vendor afterwards."""
+
+    def fetch(self, ref: str) -> AsyncIterator[bytes]:
+        """The bytes behind `Media.ref`, in chunks. `MediaError` says whether asking again helps.
+
+        Only the vendor's own hosts are asked; credentials never cross to another.
+        """
+        ...
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """A channel whose vendor can be asked whether a message was sent."""
+
+    async def look_up(self, part: Outbound, since: int) -> Sent | None:
+        """The part, if the vendor has it since that time (Unix ms); `None` if it has not."""
+        ...
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """A channel that `bridge check` can examine."""
+
+    async def check(self) -> list[Finding]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What every channel may know of the installation: where it is reached, and its secrets.
+
+    `public_url` has no trailing slash. `secrets`: the first signs, all verify.
+    """
+
+    public_url: str
+    secrets: tuple[str, ...]
+    user_agent: str = "bridge"
+
+
+def header(headers: Mapping[str, str], name: str) -> str:
+    """A header's value, or the empty string."""
+    return headers.get(name.lower(), "")

@@ -1,0 +1,211 @@
+"""The data that channels and the core hand each other. Frozen, no I/O.
+
+Times are Unix milliseconds (UTC). A URN names an address: `telegram:12345`, `tel:+393331234567`,
+`webchat:<visitor id>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bridge.text import clean
+
+MediaKind = Literal["image", "video", "animation", "audio", "voice", "document", "sticker"]
+MessageKind = Literal[
+    "text", "image", "video", "animation", "audio", "voice", "document", "sticker",
+    "location", "contact", "poll", "dice", "start", "unsupported",
+]  # fmt: skip
+AddressState = Literal["open", "blocked", "opted_out", "invalid"]
+Outcome = Literal["accepted", "rejected", "throttled", "not_sent", "unknown"]
+ReceiptStatus = Literal["sent", "delivered", "read", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """One HTTP request of a vendor, as data.
+
+    `path` is what follows `/webhooks/`; `url` the public URL as the vendor called it, query
+    included; `headers` have lower-case names.
+    """
+
+    path: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """A customer's file, before it is fetched. `ref` is all its channel needs to fetch it."""
+
+    kind: MediaKind
+    ref: str
+    name: str = ""
+    mime: str = ""
+    size: int | None = None
+    width: int | None = None
+    height: int | None = None
+    duration: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """One message of a customer.
+
+    `key` is unique in the channel: the same key again is a repeat and changes nothing.
+    `external_id` is the vendor's id of the message (chat included where ids are per chat).
+    `album` joins the files of one message that arrive apart. `data` holds what the kind needs:
+    `entities` (Telegram's, UTF-16 offsets), `latitude` and `longitude`, `payload` of a start link.
+    `parked` says why the raw event wants a look by a person; the message is shown all the same.
+    """
+
+    key: str
+    urn: str
+    external_id: str = ""
+    kind: MessageKind = "text"
+    text: str = ""
+    name: str = ""
+    handle: str = ""
+    provider_at: int | None = None
+    media: tuple[Media, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    reply_to: str = ""
+    quote: str = ""
+    album: str = ""
+    raw: str = ""
+    parked: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("key", "urn", "external_id", "text", "name", "handle", "quote", "raw"):
+            object.__setattr__(self, name, clean(getattr(self, name)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A customer changed the message `external_id`; both versions are kept."""
+
+    key: str
+    urn: str
+    external_id: str
+    text: str
+    provider_at: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    raw: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("key", "urn", "external_id", "text", "raw"):
+            object.__setattr__(self, name, clean(getattr(self, name)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An address was closed or opened by its owner: blocked, STOP, START."""
+
+    key: str
+    urn: str
+    state: AddressState
+    reason: str = ""
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The vendor's later word on the message part `external_id`. Forward only, repeats are free."""
+
+    external_id: str
+    status: ReceiptStatus
+    reason: str = ""
+    at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """A polite word to a place that is no conversation (a group chat), said once per `key`."""
+
+    key: str
+    urn: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored:
+    """An event that is no message. With `parked`, kept for a person to look at."""
+
+    key: str
+    raw: str = ""
+    parked: str = ""
+
+
+Event = Inbound | Edit | Standing | Receipt | Aside | Ignored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A stored file, as a channel needs it to send: `path` to read, `url` a signed public link."""
+
+    id: str
+    name: str
+    mime: str
+    kind: MediaKind
+    size: int
+    path: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbound:
+    """One part of a reply: what one call to the vendor carries."""
+
+    message_id: str
+    part: int
+    urn: str
+    text: str = ""
+    files: tuple[File, ...] = ()
+    reply_to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """The vendor accepted a part under `external_id`."""
+
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a channel can carry. `text` is the longest reply, `part` the longest single piece
+    (longer replies are split on a word), `caption` the longest text that travels with a file
+    (0: text and files go apart); files per part and reply, bytes per file and per part.
+    `highest` is the last state its receipts can reach: nobody waits for a tick that cannot come.
+    """
+
+    text: int
+    part: int
+    caption: int = 0
+    files: int = 10
+    files_per_part: int = 1
+    file_size: int = 20_000_000
+    part_size: int = 50_000_000
+    highest: Literal["sent", "delivered", "read"] = "sent"
+    segments: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """How fast a channel may send: parts per second over all, and to one address, with bursts."""
+
+    overall: float
+    burst: float = 1
+    address: float
+    address_burst: float = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A line of `bridge check`: what was looked at, how it is, and what to do about it."""
+
+    level: Literal["ok", "warning", "error"]
+    what: str
+    todo: str = ""

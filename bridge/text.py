@@ -1,0 +1,50 @@
+"""Text as it may be stored: cleaned once, at every entry."""
+
+from __future__ import annotations
+
+import re
+
+# SQLite's JSON silently cuts at NUL and stores a lone surrogate as text that cannot be read back;
+# PostgreSQL refuses both. U+FFFD is what Unicode offers for "there was something here".
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """`text` with NUL and lone surrogates replaced by U+FFFD; all else stays as it is."""
+    return _UNSTORABLE.sub("\ufffd", text) if text else text
+
+
+def split(text: str, limit: int) -> list[str]:
+    """`text` in pieces of at most `limit` UTF-16 units, cut after a line, else after a word.
+
+    Vendors count as JavaScript does: a character outside the BMP is two. Such a pair, and a word
+    that fits a piece, is never cut in two.
+    """
+    pieces: list[str] = []
+    rest = text
+    while utf16_length(rest) > limit:
+        head = _fitting(rest, limit)
+        cut = max(head.rfind("\n"), -1)
+        if cut < len(head) // 2:
+            cut = max(head.rfind(" "), cut)
+        end = cut + 1 if cut > 0 else len(head)
+        pieces.append(rest[:end].rstrip() or rest[:end])
+        rest = rest[end:]
+    if rest or not pieces:
+        pieces.append(rest)
+    return pieces
+
+
+def utf16_length(text: str) -> int:
+    """How long vendors and browsers think `text` is: UTF-16 code units."""
+    return len(text) + sum(ch > "\uffff" for ch in text)
+
+
+def _fitting(text: str, limit: int) -> str:
+    """The longest head of `text` within `limit` UTF-16 units, one unit of look-ahead allowed."""
+    units = 0
+    for index, char in enumerate(text):
+        units += 2 if char > "\uffff" else 1
+        if units > limit:
+            return text[:index]
+    return text

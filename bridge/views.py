@@ -1,0 +1,232 @@
+"""The nouns of the API, as JSON: what the store reads, the routes serve and OpenAPI describes.
+
+Times are RFC 3339 UTC with milliseconds, ids UUIDv7 strings.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+
+def rfc3339(ms: int) -> str:
+    """Unix milliseconds as `2026-11-22T14:02:07.125Z`."""
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+
+
+Time = Annotated[
+    int,
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
+
+
+class View(BaseModel):
+    """Base of all that the API shows."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Person(View):
+    """An agent or a contact, where only the name matters."""
+
+    id: str
+    name: str
+
+
+class LimitsView(View):
+    """What a channel carries; `highest` is the last state its receipts reach."""
+
+    text: int
+    caption: int
+    files: int
+    file_size: int
+    highest: Literal["sent", "delivered", "read"]
+    segments: bool
+
+
+class ChannelView(View):
+    """A channel: `state` says whether it works now, `detail` why it does not."""
+
+    id: int
+    type: str
+    label: str
+    identity: str
+    state: Literal["up", "degraded", "down", "setup"]
+    detail: str = ""
+    limits: LimitsView
+
+
+class AddressView(View):
+    """Where a contact is reached. `usable` is empty, or why a reply cannot go there."""
+
+    id: str
+    urn: str
+    channel: str
+    channel_id: int
+    handle: str
+    state: Literal["open", "blocked", "opted_out", "invalid"]
+    verified: bool
+    consent_source: str
+    consent_at: Time | None
+    last_inbound_at: Time | None
+    usable: str = Field(default="", description="empty, or the reason it cannot be used")
+
+
+class ContactView(View):
+    """A person, with every address."""
+
+    id: str
+    name: str
+    created_at: Time
+    addresses: list[AddressView]
+
+
+class AttachmentView(View):
+    """A file of a message. `url` is empty until it is `stored`."""
+
+    id: str
+    kind: Literal["image", "video", "animation", "audio", "voice", "document", "sticker"]
+    name: str
+    mime: str
+    size: int | None
+    width: int | None = None
+    height: int | None = None
+    duration: int | None = None
+    state: Literal["pending", "stored", "failed", "too_big"]
+    url: str = ""
+
+
+class Quote(View):
+    """The message that this one answers, as far as it is known."""
+
+    seq: int | None
+    text: str
+    author: str = ""
+
+
+Status = Literal[
+    "received", "queued", "sending", "sent", "delivered", "read",
+    "rejected", "failed", "expired", "unknown", "noted",
+]  # fmt: skip
+
+
+class MessageView(View):
+    """One entry of a conversation, in `seq` order.
+
+    `status` is `received` for inbound and `noted` for notes. A waiting, failed or unknown one says
+    why in `reason`. `data` carries what a kind needs (entities, a position). `late` marks one that
+    came over two minutes after `provider_at`. `edited_at` is set when older versions exist.
+    """
+
+    id: str
+    conversation_id: str
+    seq: int
+    direction: Literal["inbound", "outbound", "note"]
+    kind: str
+    channel: str | None
+    channel_id: int | None
+    text: str
+    data: dict[str, Any] = {}
+    attachments: list[AttachmentView] = []
+    status: Status
+    reason: str = ""
+    author: Person | None = None
+    client_id: str | None = None
+    reply_to: Quote | None = None
+    created_at: Time
+    provider_at: Time | None = None
+    edited_at: Time | None = None
+    late: bool = False
+
+
+class Preview(View):
+    """The last message of a conversation, for a list row."""
+
+    seq: int
+    direction: Literal["inbound", "outbound", "note"]
+    kind: str
+    text: str
+    status: Status
+    author: str = ""
+    attachments: int = 0
+
+
+class RouteView(View):
+    """The address that the next reply takes. `blocked` is empty, or why it cannot."""
+
+    address_id: str
+    channel: str
+    channel_id: int
+    handle: str
+    blocked: str = ""
+
+
+class ConversationView(View):
+    """The thread of one contact, whatever channels it crosses."""
+
+    id: str
+    contact: Person
+    status: Literal["open", "snoozed", "resolved"]
+    assignee: Person | None
+    channel: str | None = Field(description="channel of the last message")
+    route: RouteView | None
+    unread: int
+    unsettled: int = Field(description="replies that nobody knows the fate of")
+    last_seq: int
+    last_message: Preview | None
+    last_message_at: Time
+    waiting_since: Time | None = Field(description="first unanswered message of the customer")
+    created_at: Time
+
+
+class Activity(View):
+    """Something that happened in a conversation besides messages; shown after `after_seq`."""
+
+    id: str
+    conversation_id: str
+    after_seq: int
+    kind: Literal["assigned", "unassigned", "resolved", "reopened", "settled", "address"]
+    by: Person | None
+    data: dict[str, Any]
+    at: Time
+
+
+class AgentView(View):
+    """A person who answers."""
+
+    id: str
+    email: str
+    name: str
+    role: Literal["admin", "agent"]
+    language: Literal["", "en", "it"]
+    theme: Literal["", "light", "dark"]
+
+
+class FileView(View):
+    """An uploaded file, to name in a reply's `attachments`."""
+
+    id: str
+    name: str
+    mime: str
+    kind: Literal["image", "video", "animation", "audio", "voice", "document", "sticker"]
+    size: int
+    url: str
+
+
+class VisitorMessage(View):
+    """A message as a site visitor sees it: no internals, no other channel's words."""
+
+    id: str
+    seq: int
+    mine: bool
+    kind: str
+    text: str
+    attachments: list[AttachmentView] = []
+    status: Status
+    author: str = ""
+    client_id: str | None = None
+    created_at: Time
