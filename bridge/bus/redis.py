@@ -1,0 +1,92 @@
+"""The bus between processes: Redis pub/sub, as a doorbell only.
+
+A message published while a subscriber is away is lost, and redis-py reconnects silently, so nothing
+here is relied on: every reader looks into SQL again at least once a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+
+import orjson
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from bridge.bus.base import Bus, Word
+
+log = structlog.get_logger()
+
+_CHANNEL = "bridge"
+
+
+class RedisBus(Bus):
+    """Every process hears every bell and word; its own at once, also without Redis."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
+        self._outgoing: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1000)
+        self._tasks: list[asyncio.Task[None]] = []
+        # Our own messages come back from Redis: they were heard at once and are told apart by this.
+        self._me = secrets.token_hex(6)
+
+    async def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._publish()), asyncio.create_task(self._subscribe())]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._redis.aclose()
+
+    def ring(self, *bells: str) -> None:
+        self._ring_here(*bells)
+        self._send({"bells": bells})
+
+    def tell(self, topic: str, word: Word) -> None:
+        self._tell_here(topic, word)
+        self._send({"topic": topic, "word": dict(word)})
+
+    def _send(self, message: dict[str, object]) -> None:
+        # Without Redis the queue fills up and the rest is dropped: it is only about being quick.
+        with contextlib.suppress(asyncio.QueueFull):
+            self._outgoing.put_nowait(orjson.dumps({"from": self._me, **message}))
+
+    async def _publish(self) -> None:
+        while True:
+            message = await self._outgoing.get()
+            try:
+                await self._redis.publish(_CHANNEL, message)
+            except (RedisError, OSError):
+                await asyncio.sleep(0.5)
+
+    async def _subscribe(self) -> None:
+        heard = True
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    await pubsub.subscribe(_CHANNEL)
+                    if not heard:
+                        log.info("redis is back")
+                    heard = True
+                    while True:
+                        message = await pubsub.get_message(timeout=2)
+                        if message:
+                            self._hear(message["data"])
+            except (RedisError, OSError) as error:
+                if heard:
+                    log.warning("redis away, going on without it", error=type(error).__name__)
+                heard = False
+                await asyncio.sleep(1)
+
+    def _hear(self, data: bytes) -> None:
+        message = orjson.loads(data)
+        if message["from"] == self._me:
+            return
+        if "bells" in message:
+            self._ring_here(*message["bells"])
+        else:
+            self._tell_here(message["topic"], message["word"])

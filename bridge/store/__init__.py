@@ -1,0 +1,1 @@
+"""All SQL of Bridge, and nothing else. SQL is the only truth; see DESIGN in docs/architecture.md."""

@@ -1,0 +1,101 @@
+"""Files of customers and agents: kept once per content, under the SHA-256 of what is in them.
+
+A file is written before the row that names it, and only ever whole: a crash leaves a stray file,
+never a row without its file. An S3 store can take the place of the folder behind the same class.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import puremagic
+
+from bridge.errors import TooLarge
+
+# Enough for every signature that is looked for.
+_HEAD = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file on disk: `mime` is what its content says it is, whatever was claimed."""
+
+    sha256: str
+    size: int
+    mime: str
+
+
+class Files:
+    """A folder of files by content."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, sha256: str) -> Path:
+        """Where the file with this content is."""
+        return self._folder / sha256[:2] / sha256
+
+    async def put(self, chunks: AsyncIterator[bytes], *, limit: int, claimed: str = "") -> Stored:
+        """Keep a file of at most `limit` bytes; `TooLarge` above it. `claimed` is its given type."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        digest, size, head = hashlib.sha256(), 0, b""
+        handle, name = tempfile.mkstemp(dir=self._folder, prefix="part-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if size > limit:
+                        raise TooLarge(f"Files may have at most {limit} bytes", limit=limit)
+                    if len(head) < _HEAD:
+                        head += chunk[:_HEAD]
+                    digest.update(chunk)
+                    await asyncio.to_thread(file.write, chunk)
+                file.flush()
+                await asyncio.to_thread(os.fsync, file.fileno())
+            await asyncio.to_thread(self._settle, name, digest.hexdigest())
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        return Stored(digest.hexdigest(), size, sniff(head, claimed))
+
+    def _settle(self, part: str, sha256: str) -> None:
+        target = self.path(sha256)
+        target.parent.mkdir(exist_ok=True)
+        Path(part).replace(target)
+
+    def remove(self, sha256: str) -> None:
+        """Delete a file that no row names any more."""
+        self.path(sha256).unlink(missing_ok=True)
+
+
+def sniff(head: bytes, claimed: str) -> str:
+    """The media type that the first bytes show, else a harmless form of the claimed one.
+
+    Anything a browser could run (HTML, SVG, scripts) that is only claimed becomes plain bytes.
+    """
+    try:
+        found = puremagic.from_string(head, mime=True) if head else ""
+    except puremagic.PureError:
+        found = ""
+    mime = (found or claimed).split(";")[0].strip().lower()
+    if not mime or "/" not in mime:
+        return "application/octet-stream"
+    # Containers share signatures: a voice note is "video/mp4" or "application/ogg" to a sniffer.
+    family = claimed.split("/")[0]
+    if family in ("audio", "video") and mime.split("/")[0] in ("audio", "video", "application") and found:
+        return claimed.split(";")[0].strip().lower()
+    return mime
+
+
+def kind_of(mime: str) -> str:
+    """The kind of attachment that a media type makes."""
+    if mime in ("image/jpeg", "image/png", "image/webp", "image/gif"):
+        return "image"
+    family = mime.split("/")[0]
+    return family if family in ("video", "audio") else "document"
