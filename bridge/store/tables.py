@@ -155,9 +155,9 @@ conversations = _table(
     sa.Index("conversations_current", "contact_id", unique=True,
              postgresql_where=sa.text("ended_at IS NULL"), sqlite_where=sa.text("ended_at IS NULL")),
     sa.Index("conversations_contact_id", "contact_id"),
-    sa.Index("conversations_recent", "status", sa.text("last_message_at DESC"), sa.text("id DESC")),
-    sa.Index("conversations_all_recent", sa.text("last_message_at DESC"), sa.text("id DESC")),
-    sa.Index("conversations_assignee", "assignee_id", "status", sa.text("last_message_at DESC")),
+    sa.Index("conversations_recent", "status", "last_message_at", "id"),
+    sa.Index("conversations_all_recent", "last_message_at", "id"),
+    sa.Index("conversations_assignee", "assignee_id", "status", "last_message_at"),
     sa.Index("conversations_address_id", "address_id"),
     hot=True,
 )  # fmt: skip
