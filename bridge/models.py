@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bridge.text import clean
+from bridge.text import clean, clean_all
 
 MediaKind = Literal["image", "video", "animation", "audio", "voice", "document", "sticker"]
 MessageKind = Literal[
@@ -49,6 +49,10 @@ class Media:
     height: int | None = None
     duration: int | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("ref", "name", "mime"):
+            object.__setattr__(self, name, clean(getattr(self, name)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbound:
@@ -78,8 +82,10 @@ class Inbound:
     parked: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("key", "urn", "external_id", "text", "name", "handle", "quote", "raw"):
+        for name in ("key", "urn", "external_id", "text", "name", "handle", "quote", "album", "raw"):
             object.__setattr__(self, name, clean(getattr(self, name)))
+        if self.data:
+            object.__setattr__(self, "data", clean_all(self.data))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +103,8 @@ class Edit:
     def __post_init__(self) -> None:
         for name in ("key", "urn", "external_id", "text", "raw"):
             object.__setattr__(self, name, clean(getattr(self, name)))
+        if self.data:
+            object.__setattr__(self, "data", clean_all(self.data))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,9 +176,13 @@ class Outbound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """The vendor accepted a part under `external_id`."""
+    """The vendor accepted a part under `external_id`.
+
+    `moved_to` is set when the vendor has moved the address: the URN that it has from now on.
+    """
 
     external_id: str
+    moved_to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,8 @@ class Polls(Protocol):
         """Wait for events after the cursor (empty at first); the next call confirms the last.
 
         The caller commits what it got before it calls again, so a crash in between repeats events
-        and loses none.
+        and loses none. `NotSent` and `Throttled` when the vendor cannot be asked now, `SetUpError`
+        with what to do when it refuses.
         """
         ...
 
@@ -117,6 +118,15 @@ class LooksUp(Protocol):
 
 
 @runtime_checkable
+class Costs(Protocol):
+    """A channel whose rate counts something finer than parts (SMS: segments)."""
+
+    def cost(self, part: Outbound) -> int:
+        """How many tokens of `rates` the part takes, at least 1. It may exceed the burst."""
+        ...
+
+
+@runtime_checkable
 class Checks(Protocol):
     """A channel that `bridge check` can examine."""
 
@@ -127,12 +137,14 @@ class Checks(Protocol):
 class Site:
     """What every channel may know of the installation: where it is reached, and its secrets.
 
-    `public_url` has no trailing slash. `secrets`: the first signs, all verify.
+    `public_url` has no trailing slash. `secrets`: the first signs, all verify. `send_timeout` is
+    how many seconds a vendor has to answer a send.
     """
 
     public_url: str
     secrets: tuple[str, ...]
     user_agent: str = "bridge"
+    send_timeout: float = 20.0
 
 
 def header(headers: Mapping[str, str], name: str) -> str:
