@@ -1,0 +1,1 @@
+"""Stand-in vendors that speak real HTTP, and the page with their phones."""

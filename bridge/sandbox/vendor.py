@@ -1,0 +1,181 @@
+"""What every stand-in has: a door, knobs that break it, and a record of what it was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal, get_args
+
+import orjson
+from aiohttp import web
+
+from bridge.sandbox.door import Door
+from bridge.sandbox.feed import Feed, Json, Wire
+from bridge.sandbox.postman import Postman
+
+Mode = Literal["ok", "slow", "429", "5xx", "lose", "down"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
+@dataclass(slots=True, kw_only=True)
+class Knobs:
+    """How a vendor behaves.
+
+    `slow` answers after `delay` seconds, `5xx` breaks every call, `429` and `lose` hit the calls
+    that send (`lose` takes the message and cuts the connection instead of answering), `down`
+    refuses connections. `times`: so many calls are hit, then all is well again; `None`: all.
+    """
+
+    mode: Mode = "ok"
+    delay: float = 2.0
+    retry_after: int = 5
+    drop_webhooks: bool = False
+    times: int | None = None
+
+    def strike(self, *, sends: bool) -> Mode:
+        """What befalls this call."""
+        if self.mode in ("429", "lose") and not sends:
+            return "ok"
+        hit = self.mode
+        if hit != "ok" and self.times is not None:
+            self.times -= 1
+            if self.times <= 0:
+                self.mode, self.times = "ok", None
+        return hit
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file in a request."""
+
+    name: str
+    mime: str
+    data: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A request of the gateway, read. `name` is what the wire shows, `sends` whether it sends."""
+
+    name: str
+    params: Json
+    sends: bool = False
+    target: str = ""
+    method: str = "POST"
+    files: Mapping[str, Upload] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """The stand-in's answer. A `quiet` one is not worth a line on the wire."""
+
+    status: int = 200
+    body: Any = None
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    quiet: bool = False
+
+
+class Vendor(ABC):
+    """A stand-in that speaks its vendor's HTTP on a port of its own."""
+
+    channel: ClassVar[str]
+
+    def __init__(self, feed: Feed, wire: Wire, post: Postman, *, port: int, keep: int) -> None:
+        self.knobs = Knobs()
+        self.feed, self.wire, self.post = feed, wire, post
+        self.door = Door(self._serve, port)
+        self.delivers = asyncio.Event()
+        self.delivers.set()
+        self._sent: deque[Json] = deque(maxlen=keep)
+
+    @abstractmethod
+    async def read(self, request: web.BaseRequest) -> Call:
+        """The request as a call; what cannot be read is still a call, answered with an error."""
+
+    @abstractmethod
+    async def answer(self, call: Call) -> Answer:
+        """The vendor's answer when it is well."""
+
+    @abstractmethod
+    def broken(self, mode: Mode) -> Answer:
+        """The vendor's answer in mode `5xx` or `429`."""
+
+    @abstractmethod
+    def state(self) -> Json:
+        """What the phones show."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all messages; keep the account and its webhook."""
+
+    @property
+    def sent(self) -> list[Json]:
+        """What the vendor accepted, in order, also where its answer was lost."""
+        return list(self._sent)
+
+    async def open(self) -> None:
+        """Start listening."""
+        await self.door.open()
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self.door.close()
+
+    async def turn(
+        self, mode: Mode = "ok", *, delay: float | None = None, retry_after: int | None = None,
+        drop_webhooks: bool | None = None, times: int | None = None,
+    ) -> None:  # fmt: skip
+        """Turn the knobs; what is not given stays, except `times`."""
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}")
+        knobs = self.knobs
+        knobs.mode, knobs.times = mode, times
+        knobs.delay = knobs.delay if delay is None else delay
+        knobs.retry_after = knobs.retry_after if retry_after is None else retry_after
+        knobs.drop_webhooks = knobs.drop_webhooks if drop_webhooks is None else drop_webhooks
+        await (self.door.shut() if mode == "down" else self.door.open())
+        # A vendor that is down reaches nobody: what customers write waits there.
+        (self.delivers.clear if mode == "down" else self.delivers.set)()
+        self.feed.tell("vendor", vendor=self.channel, knobs=asdict(knobs))
+
+    def record(self, entry: Json) -> None:
+        """Remember something that was sent."""
+        self._sent.append(entry)
+
+    def forget_sent(self) -> None:
+        """Empty the record."""
+        self._sent.clear()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        started = time.perf_counter()
+        call = await self.read(request)
+        mode = self.knobs.strike(sends=call.sends)
+        delay = self.knobs.delay if mode == "slow" else 0.0
+        answer = self.broken(mode) if mode in ("5xx", "429") else await self.answer(call)
+        if delay:
+            await asyncio.sleep(delay)
+        lost = mode == "lose" and answer.status < 300
+        if not answer.quiet:
+            self.wire.add(
+                self.channel, "out", call.name, "cut" if lost else str(answer.status),
+                seconds=time.perf_counter() - started, note=answer.note,
+                request=call.params, response=None if lost else answer.body,
+            )  # fmt: skip
+        if lost and request.transport is not None:
+            request.transport.abort()
+        return _response(answer)
+
+
+def _response(answer: Answer) -> web.Response:
+    body = answer.body
+    if not isinstance(body, bytes):
+        body = b"" if body is None else orjson.dumps(body)
+    return web.Response(
+        status=answer.status, body=body, headers={**answer.headers, "Content-Type": answer.content_type}
+    )

@@ -1,0 +1,95 @@
+"""The stand-ins together, on free ports of this process."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from types import TracebackType
+from typing import Self
+
+from bridge.sandbox.feed import Feed, Json, Wire
+from bridge.sandbox.postman import Postman
+from bridge.sandbox.telegram import Telegram
+from bridge.sandbox.twilio import Twilio
+from bridge.sandbox.vendor import Vendor
+
+
+class Vendors:
+    """Telegram and Twilio as stand-ins: `async with Vendors() as vendors: ...`.
+
+    `quiet` keeps no wire log (for benchmarks). `keep` bounds what `sent` remembers per vendor.
+    `known_only`: the bot may write only to chats that wrote first. `pace`: seconds between an SMS's
+    states. `tunnel`: `(public URL, loopback URL)` of a gateway that is addressed by another name.
+    Empty credentials are made up.
+    """
+
+    def __init__(
+        self, *, telegram_port: int = 0, twilio_port: int = 0, business: str = "Bottega Lume",
+        telegram_token: str = "", account_sid: str = "", auth_token: str = "", number: str = "+390546010200",
+        quiet: bool = False, keep: int = 20_000, known_only: bool = True, pace: float = 0.1,
+        tunnel: tuple[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self.feed = Feed()
+        self.wire = Wire(self.feed, size=0 if quiet else 1_000)
+        self.post = Postman(tunnel)
+        self.telegram = Telegram(
+            self.feed, self.wire, self.post, port=telegram_port, keep=keep,
+            business=business, token=telegram_token, known_only=known_only,
+        )  # fmt: skip
+        self.sms = Twilio(
+            self.feed, self.wire, self.post, port=twilio_port, keep=keep,
+            number=number, account_sid=account_sid, auth_token=auth_token, pace=pace,
+        )  # fmt: skip
+        self.all: dict[str, Vendor] = {"telegram": self.telegram, "sms": self.sms}
+
+    @property
+    def telegram_base(self) -> str:
+        """For TELEGRAM_API_BASE."""
+        return self.telegram.door.url
+
+    @property
+    def twilio_base(self) -> str:
+        """For TWILIO_API_BASE."""
+        return self.sms.door.url
+
+    def environment(self) -> dict[str, str]:
+        """The settings that make a gateway use these stand-ins."""
+        return {
+            "TELEGRAM_BOT_TOKEN": self.telegram.token, "TELEGRAM_API_BASE": self.telegram_base,
+            "TWILIO_ACCOUNT_SID": self.sms.account, "TWILIO_AUTH_TOKEN": self.sms.token,
+            "TWILIO_FROM": self.sms.number, "TWILIO_API_BASE": self.twilio_base,
+        }  # fmt: skip
+
+    def serve_webhooks_of(self, public_url: str) -> None:
+        """Point the number's webhooks to a gateway, as its owner does in Twilio's console."""
+        self.sms.webhook = f"{public_url}/webhooks/twilio"
+
+    def state(self) -> Json:
+        """`{telegram: {knobs, chats, ...}, sms: {knobs, phones, ...}, wire: [...]}`."""
+        vendors = {name: {"mode": v.knobs.mode, "knobs": asdict(v.knobs), **v.state()} for name, v in self.all.items()}
+        return {**vendors, "wire": self.wire.entries()}
+
+    async def restore(self) -> None:
+        """All vendors well again."""
+        for vendor in self.all.values():
+            await vendor.turn("ok", drop_webhooks=False)
+
+    async def reset(self) -> None:
+        """All vendors well, all messages forgotten; accounts and webhooks stay."""
+        await self.restore()
+        for vendor in self.all.values():
+            vendor.reset()
+        self.wire.clear()
+        self.feed.tell("reset")
+
+    async def __aenter__(self) -> Self:
+        await self.post.open()
+        for vendor in self.all.values():
+            await vendor.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for vendor in self.all.values():
+            await vendor.close()
+        await self.post.close()
