@@ -34,7 +34,7 @@ lint: .venv/.dev web/node_modules/.package-lock.json $(PAGES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/compose-lint docker-compose.yml
+	$(BIN)/compose-lint --fail-on low --strict-config --skip-suppressed --no-env --no-merge-overrides --quiet docker-compose.yml
 	cd web && npm run --silent check
 
 fmt: .venv/.dev
