@@ -62,6 +62,7 @@ class Inbound:
     `external_id` is the vendor's id of the message (chat included where ids are per chat).
     `album` joins the files of one message that arrive apart. `data` holds what the kind needs:
     `entities` (Telegram's, UTF-16 offsets), `latitude` and `longitude`, `payload` of a start link.
+    `uploads` are files the customer gave us already, owned by `urn`.
     `parked` says why the raw event wants a look by a person; the message is shown all the same.
     """
 
@@ -74,6 +75,7 @@ class Inbound:
     handle: str = ""
     provider_at: int | None = None
     media: tuple[Media, ...] = ()
+    uploads: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     reply_to: str = ""
     quote: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 # SQLite's JSON silently cuts at NUL and stores a lone surrogate as text that cannot be read back;
@@ -12,14 +13,16 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 def clean(text: str) -> str:
     """`text` with NUL and lone surrogates replaced by U+FFFD; all else stays as it is."""
-    return _UNSTORABLE.sub("\ufffd", text) if text else text
+    if text.isascii() and "\x00" not in text:  # most raw bodies: a hundred times faster than the search
+        return text
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def clean_all(value: Any) -> Any:
     """Every string in a JSON value cleaned, keys too; other values stay as they are."""
     if isinstance(value, str):
         return clean(value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {clean(str(key)): clean_all(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [clean_all(item) for item in value]

@@ -1,0 +1,155 @@
+"""The ledger of sends: an attempt is written before the call, its outcome always after it.
+
+A stale owner can start nothing; an outcome is evidence and is recorded whoever brings it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.ids import now_ms
+from bridge.models import Outcome
+from bridge.store.changes_log import note_changes
+from bridge.store.engine import Batch, Statement, Tx
+from bridge.store.receipts import settle_status
+from bridge.store.writer import ranked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A wish to try one part of a message now, under a duty's epoch."""
+
+    id: str
+    message_id: str
+    part: int
+    channel_id: int
+    duty: str
+    epoch: int
+    lease: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """What came of an attempt, and what follows for its message and its lane.
+
+    `status` is the message's new state (empty: it stays). `wait` is how long in ms the lane rests.
+    """
+
+    id: str
+    message_id: str
+    conversation_id: str
+    outcome: Outcome
+    external_id: str = ""
+    reason: str = ""
+    status: str = ""
+    wait: int = 0
+
+
+# The fence: a stale epoch matches no row, and a matching one is extended by the same statement.
+_FENCE = Batch(
+    """UPDATE duties SET until = {now} + r.lease FROM {rows}
+    WHERE duties.name = r.duty AND duties.epoch = r.epoch RETURNING duties.name, duties.epoch""",
+    duty="text", epoch="int", lease="bigint",
+)  # fmt: skip
+_SENDING = Batch(
+    """UPDATE messages SET status = 'sending', reason = '' FROM {rows}
+    WHERE messages.id = r.message_id AND messages.status IN ('queued', 'sending')
+    RETURNING messages.id, messages.conversation_id""",
+    message_id="uuid",
+)  # fmt: skip
+_START = Batch(
+    """INSERT INTO attempts (id, message_id, part, channel_id, epoch, started_at)
+    SELECT id, message_id, part, channel_id, epoch, CAST(:now AS bigint) FROM {rows}""",
+    id="uuid", message_id="uuid", part="int", channel_id="int", epoch="int",
+)  # fmt: skip
+_OUTCOME = Batch(
+    """UPDATE attempts SET outcome = r.outcome, reason = r.reason, ended_at = CAST(:now AS bigint),
+        external_id = coalesce(r.external_id, attempts.external_id)
+    FROM {rows} WHERE attempts.id = r.id AND (attempts.outcome IS NULL OR attempts.outcome = 'unknown')""",
+    id="uuid", outcome="text", external_id="text", reason="text",
+)  # fmt: skip
+_STATUS = Batch(
+    """UPDATE messages SET status = r.status, reason = r.reason, tries = messages.tries + 1 FROM {rows}
+    WHERE messages.id = r.message_id AND messages.status IN ('queued', 'sending', 'unknown')
+    RETURNING messages.id, messages.conversation_id""",
+    message_id="uuid", status="text", reason="text",
+)  # fmt: skip
+# A lane goes on with its next message at once, rests when told to, and sleeps when nothing waits.
+_LANE = Batch(
+    """UPDATE lanes SET
+        due_at = CASE WHEN r.wait > 0 THEN {now} + r.wait
+            WHEN EXISTS (SELECT 1 FROM messages m WHERE m.conversation_id = lanes.conversation_id
+                AND m.status IN ('queued', 'sending')) THEN {now} END,
+        channel_id = coalesce((SELECT m.channel_id FROM messages m
+            WHERE m.conversation_id = lanes.conversation_id AND m.status IN ('queued', 'sending')
+            ORDER BY m.seq LIMIT 1), lanes.channel_id)
+    FROM {rows} WHERE lanes.conversation_id = r.conversation_id""",
+    conversation_id="uuid", wait="bigint",
+)  # fmt: skip
+_ABANDONED = Statement(
+    """UPDATE attempts SET outcome = 'unknown', reason = 'interrupted', ended_at = {now}
+    WHERE channel_id = :channel_id AND outcome IS NULL AND epoch < :epoch
+    RETURNING id, message_id, part, started_at"""
+)
+
+
+@ranked(3)
+async def start(tx: Tx, starts: Sequence[Start]) -> list[bool]:
+    """Write down attempts before their calls; `False` for one that may not be made (any more)."""
+    now = now_ms()
+    duties = {(s.duty, s.epoch): s.lease for s in starts}
+    rows = [{"duty": name, "epoch": epoch, "lease": duties[name, epoch]} for name, epoch in sorted(duties)]
+    held = {(row.name, row.epoch) for row in await _FENCE.run_all(tx, rows)}
+    allowed = sorted((s for s in starts if (s.duty, s.epoch) in held), key=lambda s: s.message_id)
+    sending = await _SENDING.run_all(tx, [{"message_id": s.message_id} for s in allowed])
+    where = {row.id: row.conversation_id for row in sending}
+    made = [s for s in allowed if s.message_id in where]
+    await _START.run_all(
+        tx,
+        [{"id": s.id, "message_id": s.message_id, "part": s.part, "channel_id": s.channel_id,
+          "epoch": s.epoch} for s in made],
+        now=now,
+    )  # fmt: skip
+    await note_changes(tx, [("message", where[s.message_id], s.message_id) for s in made if s.part == 0], now)
+    started = {s.id for s in made}
+    return [s.id in started for s in starts]
+
+
+@ranked(4)
+async def finish(tx: Tx, finishes: Sequence[Finish]) -> list[None]:
+    """Record outcomes, forward only, and let messages and lanes follow."""
+    now = now_ms()
+    finishes_by_key = sorted(finishes, key=lambda f: f.message_id)
+    await _OUTCOME.run_all(
+        tx,
+        [{"id": f.id, "outcome": f.outcome, "external_id": f.external_id or None, "reason": f.reason}
+         for f in finishes_by_key],
+        now=now,
+    )  # fmt: skip
+    changed = await _STATUS.run_all(
+        tx,
+        [{"message_id": f.message_id, "status": f.status, "reason": f.reason}
+         for f in finishes_by_key if f.status],
+    )  # fmt: skip
+    await settle_status(tx, [f.message_id for f in finishes if f.status == "sent"], now)
+    waits = {f.conversation_id: f.wait for f in finishes}
+    await _LANE.run_all(tx, [{"conversation_id": c, "wait": waits[c]} for c in sorted(waits)])
+    await note_changes(tx, [("message", row.conversation_id, row.id) for row in changed], now)
+    return [None] * len(finishes)
+
+
+async def abandoned(tx: Tx, channel_id: int, epoch: int) -> list[Any]:
+    """Attempts that an earlier owner of this channel left without an outcome become `unknown`."""
+    rows = list(await _ABANDONED.run(tx, channel_id=channel_id, epoch=epoch))
+    now = now_ms()
+    changed = await _STATUS.run_all(
+        tx,
+        [{"message_id": row.message_id, "status": "unknown", "reason": "interrupted"}
+         for row in sorted(rows, key=lambda row: row.message_id)],
+    )  # fmt: skip
+    conversations = sorted({row.conversation_id for row in changed})
+    await _LANE.run_all(tx, [{"conversation_id": c, "wait": 1} for c in conversations])
+    await note_changes(tx, [("message", row.conversation_id, row.id) for row in changed], now)
+    return rows

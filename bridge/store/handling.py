@@ -1,0 +1,156 @@
+"""What agents do with conversations and with replies whose fate is not settled."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import orjson
+import sqlalchemy as sa
+
+from bridge.errors import Conflict, NotFound
+from bridge.ids import new_id, now_ms
+from bridge.store.changes_log import note_changes
+from bridge.store.engine import Row, Statement, Tx
+from bridge.store.replies import LANES
+from bridge.store.tables import activity, agents, attempts, conversations, messages
+
+
+class Keep:
+    """Leave it as it is (`None` means nobody)."""
+
+
+KEEP = Keep()
+
+_UNREAD = Statement(
+    """UPDATE conversations SET read_seq = {greatest}(read_seq, CAST(:seq AS integer)),
+        unread = (SELECT count(*) FROM messages m WHERE m.conversation_id = conversations.id
+            AND m.direction = 'inbound' AND m.seq > {greatest}(conversations.read_seq, CAST(:seq AS integer)))
+    WHERE id = :id AND unread > 0 AND read_seq < CAST(:seq AS integer) RETURNING id"""
+)
+# Ended threads stay as they are; the next message of their contact starts a new one.
+_END = Statement(
+    """UPDATE conversations SET ended_at = {now}
+    WHERE status = 'resolved' AND ended_at IS NULL AND resolved_at < {now} - CAST(:age AS bigint)"""
+)
+
+
+async def update(
+    tx: Tx, conversation_id: str, agent_id: str, *,
+    status: Literal["open", "resolved"] | None = None, assignee: str | Keep | None = KEEP,
+) -> None:  # fmt: skip
+    """Open, resolve, assign; each real change leaves a line in the thread."""
+    now = now_ms()
+    current = await _locked(tx, conversation_id)
+    if status and status != current.status:
+        values: dict[str, Any] = {"status": status, "resolved_at": now if status == "resolved" else None}
+        if status == "resolved":
+            values |= {"waiting_since": None, "unread": 0, "read_seq": current.last_seq}
+        await _set(tx, conversation_id, values)
+        await _line(tx, current, "resolved" if status == "resolved" else "reopened", agent_id, {}, now)
+    if not isinstance(assignee, Keep) and assignee != current.assignee_id:
+        data = await _assignee(tx, assignee)
+        await _set(tx, conversation_id, {"assignee_id": assignee})
+        await _line(tx, current, "assigned" if assignee else "unassigned", agent_id, data, now)
+
+
+async def read(tx: Tx, conversation_id: str, seq: int) -> None:
+    """Somebody saw everything up to `seq`."""
+    if await _UNREAD.run(tx, id=conversation_id, seq=seq):
+        await note_changes(tx, [("conversation", conversation_id, None)], now_ms())
+
+
+async def settle(tx: Tx, message_id: str, agent_id: str, verdict: Literal["arrived", "again"]) -> int | None:
+    """An agent knows what became of an `unknown` reply; returns the channel whose lane must run."""
+    message = await _reply(tx, message_id, ("unknown",))
+    if verdict == "again":
+        return await _queue(tx, message)
+    await tx.run(sa.update(messages).where(messages.c.id == message_id).values(status="sent", reason=""))
+    await tx.run(
+        sa.update(attempts)
+        .where(attempts.c.message_id == message_id, attempts.c.outcome == "unknown")
+        .values(outcome="accepted", reason="an agent says that it arrived")
+    )
+    now = now_ms()
+    await note_changes(tx, [("message", message.conversation_id, message_id)], now)
+    current = await _locked(tx, message.conversation_id)
+    await _line(tx, current, "settled", agent_id, {"message_id": message_id, "seq": message.seq}, now)
+    return None
+
+
+async def retry(tx: Tx, message_id: str) -> int:
+    """Put a reply that did not go back into its lane; returns the channel whose lane must run."""
+    return await _queue(tx, await _reply(tx, message_id, ("rejected", "failed", "expired")))
+
+
+async def cancel(tx: Tx, message_id: str) -> None:
+    """Take a waiting reply out of its lane, if it has not left."""
+    message = await _reply(tx, message_id, ("queued",))
+    await tx.run(
+        sa.update(messages)
+        .where(messages.c.id == message_id, messages.c.status == "queued")
+        .values(status="rejected", reason="cancelled")
+    )
+    await note_changes(tx, [("message", message.conversation_id, message_id)], now_ms())
+
+
+async def end_old(tx: Tx, age_ms: int) -> int:
+    """End threads that have been resolved for so long; how many."""
+    return await tx.count(_END.text(tx.engine), {"age": age_ms})
+
+
+async def _queue(tx: Tx, message: Row) -> int:
+    now = now_ms()
+    await tx.run(
+        sa.update(messages).where(messages.c.id == message.id)
+        .values(status="queued", reason="", deadline_at=now + (message.deadline_at - message.created_at))
+    )  # fmt: skip
+    lane = {"conversation_id": message.conversation_id, "channel_id": message.channel_id}
+    await LANES.run_all(tx, [lane])
+    await note_changes(tx, [("message", message.conversation_id, message.id)], now)
+    channel_id: int = message.channel_id
+    return channel_id
+
+
+async def _reply(tx: Tx, message_id: str, allowed: tuple[str, ...]) -> Row:
+    """A reply in one of the allowed states, locked."""
+    query = sa.select(messages).where(messages.c.id == message_id).with_for_update()
+    found = await tx.run(query)
+    if not found or found[0].direction != "outbound":
+        raise NotFound("There is no such reply")
+    if found[0].status not in allowed:
+        raise Conflict(f"This reply is {found[0].status} now", status_now=found[0].status)
+    return found[0]
+
+
+async def _locked(tx: Tx, conversation_id: str) -> Row:
+    query = sa.select(conversations).where(conversations.c.id == conversation_id).with_for_update()
+    found = await tx.run(query)
+    if not found:
+        raise NotFound("There is no such conversation")
+    return found[0]
+
+
+async def _set(tx: Tx, conversation_id: str, values: dict[str, Any]) -> None:
+    await tx.run(sa.update(conversations).where(conversations.c.id == conversation_id).values(**values))
+
+
+async def _assignee(tx: Tx, agent_id: str | None) -> dict[str, Any]:
+    if agent_id is None:
+        return {}
+    found = await tx.run(
+        sa.select(agents.c.name).where(agents.c.id == agent_id, agents.c.disabled_at.is_(None))
+    )
+    if not found:
+        raise NotFound("There is no such agent")
+    return {"assignee": {"id": agent_id, "name": found[0].name}}
+
+
+async def _line(
+    tx: Tx, conversation: Row, kind: str, agent_id: str, data: dict[str, Any], now: int
+) -> None:
+    line = {
+        "id": new_id(), "conversation_id": conversation.id, "after_seq": conversation.last_seq,
+        "kind": kind, "agent_id": agent_id, "data": orjson.dumps(data).decode(), "at": now,
+    }  # fmt: skip
+    await tx.run(sa.insert(activity).values(**line))
+    await note_changes(tx, [("activity", conversation.id, line["id"])], now)

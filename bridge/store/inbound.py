@@ -1,0 +1,354 @@
+"""The way in: what customers wrote, a batch at a time, one statement per table.
+
+Every node touches the tables in this order, with rows sorted by key, so that nodes wait for each
+other and never in a circle: events → addresses → contacts → conversations → messages → changes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from bridge.ids import new_id, now_ms
+from bridge.models import Aside, Edit, Event, Ignored, Inbound, Receipt, Standing
+from bridge.store import receipts, standings
+from bridge.store.changes_log import note_changes
+from bridge.store.engine import Batch, Tx
+from bridge.store.quotes import quoted
+from bridge.store.writer import ranked
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The events of one webhook or poll, in the vendor's order."""
+
+    channel_id: int
+    events: tuple[Event, ...]
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of an intake: how many were new, whether files wait, what to say aside."""
+
+    new: int = 0
+    media: bool = False
+    asides: list[Aside] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    """One event on its way through the tables."""
+
+    channel_id: int
+    event: Any
+    taken: Taken
+    id: str = field(default_factory=new_id)
+    message_id: str = ""
+    address: _Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    id: str
+    contact_id: str
+
+
+_EVENTS = Batch(
+    """INSERT INTO events (id, channel_id, key, body, state, error, received_at)
+    SELECT id, channel_id, key, body, state, error, CAST(:now AS bigint) FROM {rows} WHERE true
+    ON CONFLICT (channel_id, key) DO NOTHING RETURNING id""",
+    id="uuid", channel_id="int", key="text", body="text", state="text", error="text",
+)  # fmt: skip
+
+# `heard_at` is empty where the customer said nothing (a block, a receipt of STOP alone).
+_ADDRESSES = Batch(
+    """INSERT INTO addresses (id, channel_id, urn, contact_id, handle, consent_source, consent_at,
+        last_inbound_at, created_at)
+    SELECT id, channel_id, urn, contact_id, handle, CASE WHEN heard_at IS NULL THEN '' ELSE 'wrote' END,
+        heard_at, heard_at, CAST(:now AS bigint) FROM {rows} WHERE true
+    ON CONFLICT (channel_id, urn) DO UPDATE SET
+        handle = CASE WHEN excluded.handle = '' THEN addresses.handle ELSE excluded.handle END,
+        state = CASE WHEN excluded.last_inbound_at IS NOT NULL AND addresses.state IN ('blocked', 'invalid')
+            THEN 'open' ELSE addresses.state END,
+        consent_source = CASE WHEN addresses.consent_at IS NULL THEN excluded.consent_source
+            ELSE addresses.consent_source END,
+        consent_at = coalesce(addresses.consent_at, excluded.consent_at),
+        last_inbound_at = coalesce(excluded.last_inbound_at, addresses.last_inbound_at)
+    RETURNING channel_id, urn, id, contact_id""",
+    id="uuid", channel_id="int", urn="text", contact_id="uuid", handle="text", heard_at="bigint",
+)  # fmt: skip
+
+_CONTACTS = Batch(
+    "INSERT INTO contacts (id, name, created_at) SELECT id, name, CAST(:now AS bigint) FROM {rows}",
+    id="uuid", name="text",
+)  # fmt: skip
+
+_ALBUMS = Batch(
+    """SELECT m.address_id, m.album, m.id, m.conversation_id FROM {rows}
+    JOIN messages m ON m.address_id = r.address_id AND m.album = r.album""",
+    address_id="uuid", album="text",
+)  # fmt: skip
+
+# A customer's message opens the thread again, whoever had closed it.
+_CONVERSATIONS = Batch(
+    """INSERT INTO conversations (id, contact_id, status, address_id, last_seq, unread, last_message_at,
+        waiting_since, created_at)
+    SELECT id, contact_id, 'open', address_id, n, n, CAST(:now AS bigint), CAST(:now AS bigint),
+        CAST(:now AS bigint) FROM {rows} WHERE true
+    ON CONFLICT (contact_id) WHERE ended_at IS NULL DO UPDATE SET
+        last_seq = conversations.last_seq + excluded.last_seq,
+        unread = conversations.unread + excluded.unread,
+        reopened_at = CASE WHEN conversations.status = 'open' THEN conversations.reopened_at
+            ELSE excluded.last_message_at END,
+        status = 'open', resolved_at = NULL, address_id = excluded.address_id,
+        last_message_at = excluded.last_message_at,
+        waiting_since = coalesce(conversations.waiting_since, excluded.waiting_since)
+    RETURNING contact_id, id, last_seq, reopened_at""",
+    id="uuid", contact_id="uuid", address_id="uuid", n="int",
+)  # fmt: skip
+
+_MESSAGES = Batch(
+    """INSERT INTO messages (id, conversation_id, seq, direction, kind, channel_id, address_id, event_id,
+        text, data, status, external_id, album, provider_at, created_at)
+    SELECT id, conversation_id, seq, 'inbound', kind, channel_id, address_id, event_id, text, data,
+        'received', external_id, album, provider_at, CAST(:now AS bigint) FROM {rows}""",
+    id="uuid", conversation_id="uuid", seq="int", kind="text", channel_id="int", address_id="uuid",
+    event_id="uuid", text="text", data="text", external_id="text", album="text", provider_at="bigint",
+)  # fmt: skip
+
+_ATTACHMENTS = Batch(
+    """INSERT INTO attachments (id, message_id, position, kind, name, mime, size, width, height, duration,
+        channel_id, ref, state, due_at, created_at)
+    SELECT id, message_id, position, kind, name, mime, size, width, height, duration, channel_id, ref,
+        'pending', {now}, CAST(:now AS bigint) FROM {rows}""",
+    id="uuid", message_id="uuid", position="int", kind="text", name="text", mime="text", size="bigint",
+    width="int", height="int", duration="int", channel_id="int", ref="text",
+)  # fmt: skip
+
+# A visitor's upload is in place already: it only gets its message.
+_UPLOADS = Batch(
+    """UPDATE attachments SET message_id = r.message_id, position = r.position FROM {rows}
+    WHERE attachments.id = r.id AND attachments.owner = r.owner AND attachments.message_id IS NULL""",
+    id="uuid", message_id="uuid", position="int", owner="text",
+)  # fmt: skip
+
+_REOPENED = Batch(
+    """INSERT INTO activity (id, conversation_id, after_seq, kind, at)
+    SELECT id, conversation_id, after_seq, 'reopened', CAST(:now AS bigint) FROM {rows}""",
+    id="uuid", conversation_id="uuid", after_seq="int",
+)  # fmt: skip
+
+_EDITS = Batch(
+    """SELECT m.id, m.conversation_id, m.channel_id, m.external_id, m.text FROM {rows}
+    JOIN messages m ON m.channel_id = r.channel_id AND m.external_id = r.external_id""",
+    channel_id="int", external_id="text",
+)  # fmt: skip
+_VERSIONS = Batch(
+    "INSERT INTO versions (message_id, at, text) SELECT message_id, CAST(:now AS bigint), text FROM {rows}",
+    message_id="uuid", text="text",
+)  # fmt: skip
+_EDITED = Batch(
+    """UPDATE messages SET text = r.text, data = r.data, edited_at = CAST(:now AS bigint) FROM {rows}
+    WHERE messages.id = r.message_id""",
+    message_id="uuid", text="text", data="text",
+)  # fmt: skip
+
+
+@ranked(1)
+async def receive(tx: Tx, intakes: Sequence[Intake]) -> list[Taken]:
+    """Store every event that is new; a repeat changes nothing. One result per intake."""
+    now = now_ms()
+    taken = [Taken() for _ in intakes]
+    items = [
+        _Item(intake.channel_id, event, result)
+        for intake, result in zip(intakes, taken, strict=True)
+        for event in intake.events
+    ]
+    fresh = await _new_events(tx, [item for item in items if not isinstance(item.event, Receipt)], now)
+    for item in fresh:
+        item.taken.new += 1
+        if isinstance(item.event, Aside):
+            item.taken.asides.append(item.event)
+    await _addresses(tx, fresh, now)
+    await _messages(tx, [item for item in fresh if isinstance(item.event, Inbound)], now)
+    await _edits(tx, [item for item in fresh if isinstance(item.event, Edit)], now)
+    await standings.apply(
+        tx,
+        [(i.address.id, i.event.state, i.event.reason) for i in fresh
+         if i.address and isinstance(i.event, Standing)],
+        now,
+    )  # fmt: skip
+    await receipts.record(
+        tx, [(i.channel_id, i.event) for i in items if isinstance(i.event, Receipt)], now
+    )
+    return taken
+
+
+async def _new_events(tx: Tx, items: list[_Item], now: int) -> list[_Item]:
+    """The items whose key this channel has not seen, in their order."""
+    rows = [
+        {
+            "id": item.id, "channel_id": item.channel_id, "key": item.event.key,
+            "body": getattr(item.event, "raw", ""),
+            "state": "parked" if getattr(item.event, "parked", "") else "done",
+            "error": getattr(item.event, "parked", ""),
+        }
+        for item in items
+        if not isinstance(item.event, Ignored) or item.event.parked
+    ]  # fmt: skip
+    rows.sort(key=lambda row: (row["channel_id"], row["key"]))
+    won = {row.id for row in await _EVENTS.run_all(tx, rows, now=now)}
+    return [item for item in items if item.id in won]
+
+
+async def _addresses(tx: Tx, items: list[_Item], now: int) -> None:
+    """Find or make each item's address, and a contact for each new one."""
+    rows: dict[tuple[int, str], dict[str, Any]] = {}
+    names: dict[str, str] = {}
+    for item in items:
+        if not isinstance(item.event, Inbound | Edit | Standing):
+            continue
+        event, key = item.event, (item.channel_id, item.event.urn)
+        row = rows.setdefault(
+            key,
+            {"id": new_id(), "channel_id": key[0], "urn": key[1], "contact_id": new_id(), "handle": "",
+             "heard_at": None},
+        )  # fmt: skip
+        if isinstance(event, Inbound):
+            row["heard_at"] = now
+            row["handle"] = event.handle or row["handle"]
+            names[row["contact_id"]] = event.name or names.get(row["contact_id"], "")
+    found = {
+        (row.channel_id, row.urn): _Address(row.id, row.contact_id)
+        for row in await _ADDRESSES.run_all(tx, [rows[key] for key in sorted(rows)], now=now)
+    }
+    made = [
+        {"id": row["contact_id"], "name": names.get(row["contact_id"], "")}
+        for key, row in rows.items()
+        if found[key].contact_id == row["contact_id"]
+    ]
+    await _CONTACTS.run_all(tx, made, now=now)
+    for item in items:
+        item.address = found.get((item.channel_id, getattr(item.event, "urn", "")))
+
+
+async def _messages(tx: Tx, items: list[_Item], now: int) -> None:
+    """Give each message its place in its conversation; files of an album join the first's message."""
+    albums = await _known_albums(tx, items)
+    new: list[_Item] = []
+    for item in items:
+        key = (_address(item).id, item.event.album)
+        if item.event.album and key in albums:
+            item.message_id = albums[key][0]
+            continue
+        item.message_id = new_id()
+        new.append(item)
+        if item.event.album:
+            albums[key] = (item.message_id, "")
+    placed = await _place(tx, new, now)
+    quotes = await quoted(tx, [(i.channel_id, i.event.reply_to) for i in new if i.event.reply_to])
+    await _MESSAGES.run_all(tx, [_row(i, placed, quotes) for i in new], now=now)
+    await _files(tx, items, now)
+    where = dict(albums.values()) | {message_id: place[0] for message_id, place in placed.items()}
+    await note_changes(tx, [("message", where[m], m) for m in dict.fromkeys(i.message_id for i in items)], now)
+
+
+async def _known_albums(tx: Tx, items: list[_Item]) -> dict[tuple[str, str], tuple[str, str]]:
+    rows = [{"address_id": _address(i).id, "album": i.event.album} for i in items if i.event.album]
+    return {
+        (row.address_id, row.album): (row.id, row.conversation_id)
+        for row in await _ALBUMS.run_all(tx, rows)
+    }
+
+
+async def _place(tx: Tx, items: list[_Item], now: int) -> dict[str, tuple[str, int]]:
+    """`{message id: (conversation id, seq)}` for new messages, in their order."""
+    counts = Counter(_address(item).contact_id for item in items)
+    last = {_address(item).contact_id: _address(item).id for item in items}
+    rows = [
+        {"id": new_id(), "contact_id": contact, "address_id": last[contact], "n": counts[contact]}
+        for contact in sorted(counts)
+    ]
+    found = {row.contact_id: row for row in await _CONVERSATIONS.run_all(tx, rows, now=now)}
+    reopened = [
+        {"id": new_id(), "conversation_id": row.id, "after_seq": row.last_seq - counts[row.contact_id]}
+        for row in found.values()
+        if row.reopened_at == now
+    ]
+    await _REOPENED.run_all(tx, reopened, now=now)
+    await note_changes(tx, [("activity", row["conversation_id"], row["id"]) for row in reopened], now)
+    seqs = {contact: row.last_seq - counts[contact] for contact, row in found.items()}
+    placed = {}
+    for item in items:
+        contact = _address(item).contact_id
+        seqs[contact] += 1
+        placed[item.message_id] = (found[contact].id, seqs[contact])
+    return placed
+
+
+def _row(
+    item: _Item, placed: dict[str, tuple[str, int]], quotes: dict[tuple[int, str], dict[str, Any]]
+) -> dict[str, Any]:
+    event: Inbound = item.event
+    conversation_id, seq = placed[item.message_id]
+    data = dict(event.data)
+    if event.reply_to or event.quote:
+        known = quotes.get((item.channel_id, event.reply_to), {"seq": None, "text": "", "author": ""})
+        data["quote"] = {**known, "text": event.quote or known["text"]}
+    return {
+        "id": item.message_id, "conversation_id": conversation_id, "seq": seq, "kind": event.kind,
+        "channel_id": item.channel_id, "address_id": _address(item).id, "event_id": item.id,
+        "text": event.text, "data": orjson.dumps(data).decode() if data else "{}",
+        "external_id": event.external_id or None, "album": event.album or None,
+        "provider_at": event.provider_at,
+    }  # fmt: skip
+
+
+async def _files(tx: Tx, items: list[_Item], now: int) -> None:
+    rows: list[dict[str, Any]] = []
+    uploads: list[dict[str, Any]] = []
+    for order, item in enumerate(items):
+        event: Inbound = item.event
+        item.taken.media |= bool(event.media)
+        rows += [
+            {
+                "id": new_id(), "message_id": item.message_id, "position": order * 100 + index,
+                "kind": media.kind, "name": media.name, "mime": media.mime, "size": media.size,
+                "width": media.width, "height": media.height, "duration": media.duration,
+                "channel_id": item.channel_id, "ref": media.ref,
+            }
+            for index, media in enumerate(event.media)
+        ]  # fmt: skip
+        uploads += [
+            {"id": upload, "message_id": item.message_id, "position": index, "owner": event.urn}
+            for index, upload in enumerate(event.uploads)
+        ]
+    await _ATTACHMENTS.run_all(tx, rows, now=now)
+    await _UPLOADS.run_all(tx, uploads)
+
+
+async def _edits(tx: Tx, items: list[_Item], now: int) -> None:
+    """Keep the old version beside the new one; an edit that changes nothing to see is nothing."""
+    rows = [{"channel_id": i.channel_id, "external_id": i.event.external_id} for i in items]
+    known = {(row.channel_id, row.external_id): row for row in await _EDITS.run_all(tx, rows)}
+    texts = {key: row.text for key, row in known.items()}
+    for item in items:
+        key = (item.channel_id, item.event.external_id)
+        if key not in known or texts[key] == item.event.text:
+            continue
+        message = known[key]
+        await _VERSIONS.run_all(tx, [{"message_id": message.id, "text": texts[key]}], now=now)
+        data = orjson.dumps(dict(item.event.data)).decode()
+        row = {"message_id": message.id, "text": item.event.text, "data": data}
+        await _EDITED.run_all(tx, [row], now=now)
+        await note_changes(tx, [("message", message.conversation_id, message.id)], now)
+        texts[key] = item.event.text
+
+
+def _address(item: _Item) -> _Address:
+    assert item.address is not None
+    return item.address

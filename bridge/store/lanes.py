@@ -1,0 +1,121 @@
+"""Lanes: what is due on a channel, and the message at the head of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from bridge.models import AddressState
+from bridge.store.engine import Batch, Statement, Tx
+
+_DUE = Statement(
+    """SELECT conversation_id, due_at FROM lanes
+    WHERE channel_id = :channel_id AND due_at IS NOT NULL AND due_at <= {now}
+    ORDER BY due_at LIMIT CAST(:limit AS bigint)"""
+)
+_NEWEST = Statement(
+    """SELECT conversation_id, due_at FROM lanes
+    WHERE channel_id = :channel_id AND due_at IS NOT NULL AND due_at <= {now}
+    ORDER BY due_at DESC LIMIT CAST(:limit AS bigint)"""
+)
+_NEXT = Statement(
+    """SELECT min(due_at) - {now} AS wait FROM lanes
+    WHERE channel_id = :channel_id AND due_at IS NOT NULL AND due_at > {now}"""
+)
+_HEADS = Batch(
+    """SELECT m.id, m.conversation_id, m.seq, m.channel_id, m.text, m.data, m.tries, m.address_id,
+        m.deadline_at < {now} AS late, a.urn, a.state, a.consent_at,
+        (SELECT count(*) FROM attempts t WHERE t.message_id = m.id AND t.outcome = 'accepted') AS parts_sent,
+        (SELECT count(*) FROM messages o WHERE o.conversation_id = m.conversation_id
+            AND o.channel_id = m.channel_id AND o.direction = 'outbound' AND o.seq < m.seq) AS earlier
+    FROM {rows} JOIN messages m ON m.id = (SELECT h.id FROM messages h
+        WHERE h.conversation_id = r.conversation_id AND h.status IN ('queued', 'sending')
+        ORDER BY h.seq LIMIT 1)
+    JOIN addresses a ON a.id = m.address_id""",
+    conversation_id="uuid",
+)  # fmt: skip
+_FILES = Batch(
+    """SELECT f.message_id, f.id, f.kind, f.name, f.mime, f.size, f.sha256 FROM {rows}
+    JOIN attachments f ON f.message_id = r.id ORDER BY f.message_id, f.position""",
+    id="uuid",
+)  # fmt: skip
+_SLEEP = Batch(
+    """UPDATE lanes SET due_at = NULL FROM {rows} WHERE lanes.conversation_id = r.conversation_id
+    AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.conversation_id = lanes.conversation_id
+        AND m.status IN ('queued', 'sending'))""",
+    conversation_id="uuid",
+)  # fmt: skip
+_ELSEWHERE = Batch(
+    "UPDATE lanes SET channel_id = r.channel_id FROM {rows} WHERE lanes.conversation_id = r.conversation_id",
+    conversation_id="uuid", channel_id="int",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The next message of a lane. `parts_sent` of it are accepted already."""
+
+    message_id: str
+    conversation_id: str
+    seq: int
+    text: str
+    reply_to: str
+    urn: str
+    address_id: str
+    state: AddressState
+    agreed: bool
+    late: bool
+    tries: int
+    parts_sent: int
+    files: tuple[Any, ...]
+
+
+async def due(tx: Tx, channel_id: int, busy: Collection[str], room: int) -> list[str]:
+    """Up to `room` due lanes that are not busy: half oldest first, half newest first.
+
+    So a fresh reply does not wait behind the backlog of an hour.
+    """
+    limit = room + len(busy)
+    oldest = await _DUE.run(tx, channel_id=channel_id, limit=limit)
+    found = [row.conversation_id for row in oldest if row.conversation_id not in busy]
+    if len(oldest) < limit:
+        return found[:room]
+    newest = await _NEWEST.run(tx, channel_id=channel_id, limit=limit)
+    fresh = [row.conversation_id for row in newest if row.conversation_id not in busy][: room // 2]
+    return fresh + [lane for lane in found if lane not in fresh][: room - len(fresh)]
+
+
+async def next_due(tx: Tx, channel_id: int) -> float | None:
+    """Seconds until the next lane of the channel is due; `None` when none is set."""
+    wait = (await _NEXT.run(tx, channel_id=channel_id))[0].wait
+    return None if wait is None else max(wait, 0) / 1000
+
+
+async def heads(tx: Tx, channel_id: int, lanes: Sequence[str]) -> list[Head]:
+    """The message at the head of each lane, with its files. Lanes without one are left out."""
+    rows = await _HEADS.run_all(tx, [{"conversation_id": lane} for lane in lanes])
+    rows = [row for row in rows if row.channel_id == channel_id]
+    files: dict[str, list[Any]] = {}
+    for file in await _FILES.run_all(tx, [{"id": row.id} for row in rows]):
+        files.setdefault(file.message_id, []).append(file)
+    return [
+        Head(
+            message_id=row.id, conversation_id=row.conversation_id, seq=row.seq, text=row.text,
+            reply_to=orjson.loads(row.data).get("reply_to", ""), urn=row.urn, address_id=row.address_id,
+            state=row.state, agreed=row.consent_at is not None, late=bool(row.late), tries=row.tries,
+            parts_sent=row.parts_sent, files=tuple(files.get(row.id, ())),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+async def tidy(tx: Tx, lanes: Sequence[str]) -> None:
+    """Lanes that were due without a head on their channel: asleep, or moved to their head's channel."""
+    rows = [{"conversation_id": lane} for lane in sorted(lanes)]
+    await _SLEEP.run_all(tx, rows)
+    heads_elsewhere = await _HEADS.run_all(tx, rows)
+    moved = [{"conversation_id": row.conversation_id, "channel_id": row.channel_id} for row in heads_elsewhere]
+    await _ELSEWHERE.run_all(tx, sorted(moved, key=lambda row: row["conversation_id"]))

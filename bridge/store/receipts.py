@@ -1,0 +1,107 @@
+"""Receipts: the vendor's later word on what we sent. Forward only, in any order, at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bridge.models import Receipt
+from bridge.store.changes_log import note_changes
+from bridge.store.engine import Batch, Statement, Tx
+
+# `failed` and `delivered` both end the matter: whichever came first stays. Only `read` adds to it.
+RANK = {"sent": 1, "delivered": 2, "failed": 2, "read": 3}
+
+_RECEIPTS = Batch(
+    """INSERT INTO receipts (channel_id, external_id, rank, status, reason, at)
+    SELECT channel_id, external_id, rank, status, reason, CAST(:now AS bigint) FROM {rows} WHERE true
+    ON CONFLICT (channel_id, external_id) DO UPDATE SET rank = excluded.rank, status = excluded.status,
+        reason = excluded.reason, at = excluded.at
+    WHERE receipts.rank < excluded.rank AND receipts.status <> 'failed'""",
+    channel_id="int", external_id="text", rank="int", status="text", reason="text",
+)  # fmt: skip
+
+_MESSAGES_OF = Batch(
+    """SELECT DISTINCT a.message_id FROM {rows}
+    JOIN attempts a ON a.channel_id = r.channel_id AND a.external_id = r.external_id""",
+    channel_id="int", external_id="text",
+)  # fmt: skip
+
+# The rows are locked before their parts are read: two nodes with a receipt each see both.
+_LOCK = {
+    "sqlite": Batch("SELECT m.id FROM {rows} JOIN messages m ON m.id = r.id", id="uuid"),
+    "postgresql": Batch(
+        "SELECT m.id FROM {rows} JOIN messages m ON m.id = r.id ORDER BY m.id FOR UPDATE OF m", id="uuid"
+    ),
+}
+_PARTS = Batch(
+    """SELECT m.id, m.status, m.conversation_id, rc.status AS receipt, rc.reason FROM {rows}
+    JOIN messages m ON m.id = r.id AND m.status IN ('sent', 'delivered')
+    JOIN attempts a ON a.message_id = m.id AND a.outcome = 'accepted'
+    LEFT JOIN receipts rc ON rc.channel_id = a.channel_id AND rc.external_id = a.external_id""",
+    id="uuid",
+)  # fmt: skip
+_STATUS = Batch(
+    "UPDATE messages SET status = r.status, reason = r.reason FROM {rows} WHERE messages.id = r.id",
+    id="uuid", status="text", reason="text",
+)  # fmt: skip
+
+_PULLED = Statement(
+    """UPDATE messages SET status = :status WHERE address_id = :address_id AND seq <= :seq
+    AND conversation_id = :conversation_id AND direction = 'outbound'
+    AND (status = 'sent' OR (status = 'delivered' AND :status = 'read'))
+    RETURNING id, conversation_id"""
+)
+
+
+async def record(tx: Tx, found: Sequence[tuple[int, Receipt]], now: int) -> None:
+    """Keep `(channel id, receipt)` and move the messages they speak of; unknown ones wait here."""
+    furthest: dict[tuple[int, str], Receipt] = {}
+    for channel_id, receipt in found:
+        key = (channel_id, receipt.external_id)
+        known = furthest.get(key)
+        if known is None or (RANK[known.status] < RANK[receipt.status] and known.status != "failed"):
+            furthest[key] = receipt
+    rows = [
+        {"channel_id": key[0], "external_id": key[1], "rank": RANK[receipt.status],
+         "status": receipt.status, "reason": receipt.reason}
+        for key, receipt in sorted(furthest.items(), key=lambda entry: entry[0])
+    ]  # fmt: skip
+    await _RECEIPTS.run_all(tx, rows, now=now)
+    messages = [row.message_id for row in await _MESSAGES_OF.run_all(tx, rows)]
+    await settle_status(tx, messages, now)
+
+
+async def settle_status(tx: Tx, message_ids: Sequence[str], now: int) -> None:
+    """Set sent messages to what the receipts of all their parts say together."""
+    rows = [{"id": message_id} for message_id in sorted(set(message_ids))]
+    await _LOCK[tx.engine].run_all(tx, rows)
+    parts: dict[str, list[Any]] = {}
+    for row in await _PARTS.run_all(tx, rows):
+        parts.setdefault(row.id, []).append(row)
+    moved = []
+    for message_id, found in parts.items():
+        status, reason = _together(found)
+        if status != found[0].status and RANK[status] > RANK[found[0].status]:
+            moved.append((message_id, found[0].conversation_id, status, reason))
+    await _STATUS.run_all(tx, [{"id": m[0], "status": m[2], "reason": m[3]} for m in moved])
+    await note_changes(tx, [("message", conversation, message) for message, conversation, *_ in moved], now)
+
+
+def _together(parts: Sequence[Any]) -> tuple[str, str]:
+    """One failed part fails the message; else it is as far as its slowest part."""
+    for part in parts:
+        if part.receipt == "failed":
+            return "failed", part.reason
+    slowest = min((part.receipt or "sent" for part in parts), key=lambda status: RANK[status])
+    return slowest, ""
+
+
+async def acknowledge(
+    tx: Tx, *, conversation_id: str, address_id: str, seq: int, status: str, now: int
+) -> None:
+    """A customer's own page has (`delivered`) or showed (`read`) every message up to `seq`."""
+    moved = await _PULLED.run(
+        tx, conversation_id=conversation_id, address_id=address_id, seq=seq, status=status
+    )
+    await note_changes(tx, [("message", row.conversation_id, row.id) for row in moved], now)

@@ -1,0 +1,277 @@
+"""What agents write: replies and notes, a batch at a time.
+
+A reply is accepted in one transaction: its place in the conversation, its files, its lane. The same
+`client_id` again is the same message; with another body it is a conflict.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from bridge.errors import BridgeError, Conflict, Invalid, NotFound
+from bridge.ids import now_ms
+from bridge.models import Limits
+from bridge.store.changes_log import note_changes
+from bridge.store.engine import Batch, Tx
+from bridge.store.writer import ranked
+from bridge.text import utf16_length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """What a reply must know of a channel that works: its limits, and whether it is pulled."""
+
+    label: str
+    limits: Limits
+    pulled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A reply or note to be accepted. `via` names another of the contact's addresses."""
+
+    id: str
+    conversation_id: str
+    agent_id: str
+    kind: Literal["reply", "note"]
+    text: str
+    client_id: str
+    attachments: tuple[str, ...] = ()
+    reply_to: int | None = None
+    via: str | None = None
+    deadline_at: int
+    carriers: Mapping[int, Carrier]
+
+    @property
+    def fingerprint(self) -> str:
+        """What makes two requests the same."""
+        body = [self.kind, self.text, self.attachments, self.reply_to, self.via]
+        return hashlib.sha256(orjson.dumps(body)).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The message made or found for a draft; `channel_id` is set when a lane has to run."""
+
+    message_id: str
+    new: bool
+    channel_id: int | None = None
+
+
+Outcome = Accepted | BridgeError
+
+_LOCK = {
+    "sqlite": Batch("SELECT c.id FROM {rows} JOIN conversations c ON c.id = r.id", id="uuid"),
+    "postgresql": Batch(
+        "SELECT c.id FROM {rows} JOIN conversations c ON c.id = r.id ORDER BY c.id FOR UPDATE OF c",
+        id="uuid",
+    ),
+}
+_SAME = Batch(
+    """SELECT m.conversation_id, m.client_id, m.id, m.data FROM {rows}
+    JOIN messages m ON m.conversation_id = r.conversation_id AND m.client_id = r.client_id""",
+    conversation_id="uuid", client_id="text",
+)  # fmt: skip
+_ROUTES = Batch(
+    """SELECT r.id AS draft_id, c.last_seq, c.contact_id, a.id AS address_id, a.channel_id, a.state,
+        a.consent_at, a.contact_id AS owner_id, q.text AS quote_text, q.direction AS quote_direction,
+        coalesce(q.external_id, (SELECT max(t.external_id) FROM attempts t
+            WHERE t.message_id = q.id AND t.part = 0 AND t.outcome = 'accepted')) AS quote_external_id,
+        q.channel_id AS quote_channel_id
+    FROM {rows} JOIN conversations c ON c.id = r.conversation_id
+    LEFT JOIN addresses a ON a.id = coalesce(r.via, c.address_id)
+    LEFT JOIN messages q ON q.conversation_id = c.id AND q.seq = r.reply_to""",
+    id="uuid", conversation_id="uuid", via="uuid", reply_to="int",
+)  # fmt: skip
+_UPLOADS = Batch(
+    """SELECT f.id, f.name, f.size FROM {rows} JOIN attachments f ON f.id = r.id
+    WHERE f.owner = r.owner AND f.message_id IS NULL""",
+    id="uuid", owner="text",
+)  # fmt: skip
+_MESSAGES = Batch(
+    """INSERT INTO messages (id, conversation_id, seq, direction, channel_id, address_id, agent_id, client_id,
+        text, data, status, created_at, deadline_at)
+    SELECT id, conversation_id, seq, direction, channel_id, address_id, agent_id, client_id, text, data,
+        status, CAST(:now AS bigint), deadline_at FROM {rows}""",
+    id="uuid", conversation_id="uuid", seq="int", direction="text", channel_id="int", address_id="uuid",
+    agent_id="uuid", client_id="text", text="text", data="text", status="text", deadline_at="bigint",
+)  # fmt: skip
+_ATTACH = Batch(
+    """UPDATE attachments SET message_id = r.message_id, position = r.position FROM {rows}
+    WHERE attachments.id = r.id AND attachments.message_id IS NULL""",
+    id="uuid", message_id="uuid", position="int",
+)  # fmt: skip
+# A reply answers the customer: nobody waits any more, and what was above it has been read.
+_CONVERSATIONS = Batch(
+    """UPDATE conversations SET last_seq = r.last_seq, last_message_at = CAST(:now AS bigint),
+        waiting_since = CASE WHEN r.replied = 1 THEN NULL ELSE conversations.waiting_since END,
+        unread = CASE WHEN r.replied = 1 THEN 0 ELSE conversations.unread END,
+        read_seq = CASE WHEN r.replied = 1 THEN r.last_seq ELSE conversations.read_seq END
+    FROM {rows} WHERE conversations.id = r.id""",
+    id="uuid", last_seq="int", replied="int",
+)  # fmt: skip
+# A lane that is busy or backing off keeps its time: this message waits its turn.
+LANES = Batch(
+    """INSERT INTO lanes (conversation_id, channel_id, due_at)
+    SELECT conversation_id, channel_id, {now} FROM {rows} WHERE true
+    ON CONFLICT (conversation_id) DO UPDATE SET
+        channel_id = CASE WHEN lanes.due_at IS NULL THEN excluded.channel_id ELSE lanes.channel_id END,
+        due_at = coalesce(lanes.due_at, excluded.due_at)""",
+    conversation_id="uuid", channel_id="int",
+)  # fmt: skip
+
+
+@ranked(2)
+async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
+    """Accept what can be accepted; the others get the error that says why."""
+    now = now_ms()
+    ids = sorted({draft.conversation_id for draft in drafts})
+    await _LOCK[tx.engine].run_all(tx, [{"id": conversation_id} for conversation_id in ids])
+    results = await _repeats(tx, drafts)
+    fresh = [draft for draft in drafts if draft.id not in results]
+    routes = await _routes(tx, fresh)
+    uploads = await _uploads(tx, fresh)
+    seqs: dict[str, int] = {}
+    rows: list[dict[str, Any]] = []
+    for draft in fresh:
+        route = routes.get(draft.id)
+        error = _refusal(draft, route, uploads)
+        if error or route is None:
+            results[draft.id] = error or NotFound("There is no such conversation")
+            continue
+        seq = seqs[draft.conversation_id] = seqs.get(draft.conversation_id, route.last_seq) + 1
+        rows.append(_row(draft, route, seq))
+        channel = rows[-1]["channel_id"] if rows[-1]["status"] == "queued" else None
+        results[draft.id] = Accepted(draft.id, True, channel)
+    await _store(tx, rows, drafts, now)
+    return [results[draft.id] for draft in drafts]
+
+
+async def _repeats(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Outcome]:
+    """Drafts whose `client_id` was seen before, in the database or earlier in this batch."""
+    rows = [{"conversation_id": d.conversation_id, "client_id": d.client_id} for d in drafts]
+    seen = {
+        (row.conversation_id, row.client_id): (row.id, orjson.loads(row.data).get("request"))
+        for row in await _SAME.run_all(tx, rows)
+    }
+    results: dict[str, Outcome] = {}
+    for draft in drafts:
+        key = (draft.conversation_id, draft.client_id)
+        if key not in seen:
+            seen[key] = (draft.id, draft.fingerprint)
+        elif seen[key][1] != draft.fingerprint:
+            results[draft.id] = Conflict("Another message was sent under this client_id")
+        else:
+            results[draft.id] = Accepted(seen[key][0], False)
+    return results
+
+
+async def _routes(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Any]:
+    rows = [
+        {"id": d.id, "conversation_id": d.conversation_id, "via": d.via, "reply_to": d.reply_to}
+        for d in drafts
+    ]
+    return {row.draft_id: row for row in await _ROUTES.run_all(tx, rows)}
+
+
+async def _uploads(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Any]:
+    rows = [
+        {"id": upload, "owner": f"agent:{draft.agent_id}"} for draft in drafts for upload in draft.attachments
+    ]
+    return {row.id: row for row in await _UPLOADS.run_all(tx, rows)}
+
+
+def _refusal(draft: Draft, route: Any, uploads: Mapping[str, Any]) -> BridgeError | None:
+    """Why a draft cannot be accepted, or `None`."""
+    if route is None:
+        return NotFound("There is no such conversation")
+    for upload in draft.attachments:
+        if upload not in uploads:
+            return _invalid("attachments", "names a file that is not there, or was sent already")
+    if draft.kind == "note":
+        return None
+    if route.address_id is None or route.owner_id != route.contact_id:
+        return _invalid("via", "is not an address of this customer")
+    carrier = draft.carriers.get(route.channel_id)
+    if carrier is None:
+        return Conflict("This channel is not set up", reason="channel_off")
+    return _closed(route) or _over_limit(draft, carrier, uploads)
+
+
+def _closed(route: Any) -> BridgeError | None:
+    sentences = {
+        "blocked": "The customer blocked this channel",
+        "opted_out": "The customer asked not to be written to here",
+        "invalid": "This address does not work",
+    }
+    if route.state != "open":
+        return Conflict(sentences[route.state], reason=route.state)
+    if route.consent_at is None:
+        return Conflict("The customer has not agreed to be written to here", reason="no_consent")
+    return None
+
+
+def _over_limit(draft: Draft, carrier: Carrier, uploads: Mapping[str, Any]) -> BridgeError | None:
+    limits = carrier.limits
+    if utf16_length(draft.text) > limits.text:
+        problem = f"has more than {limits.text} characters, the limit of {carrier.label}"
+        return _invalid("text", problem, limit=limits.text)
+    if len(draft.attachments) > limits.files:
+        return _invalid("attachments", f"are more than {limits.files}", limit=limits.files)
+    for upload in draft.attachments:
+        if (uploads[upload].size or 0) > limits.file_size:
+            problem = f"{carrier.label} takes files up to {limits.file_size} bytes"
+            return _invalid("attachments", problem, limit=limits.file_size)
+    return None
+
+
+def _invalid(field: str, problem: str, **extra: Any) -> Invalid:
+    return Invalid(f"{field} {problem}", fields=[{"field": field, "problem": problem}], **extra)
+
+
+def _row(draft: Draft, route: Any, seq: int) -> dict[str, Any]:
+    is_note = draft.kind == "note"
+    data: dict[str, Any] = {"request": draft.fingerprint}
+    if draft.reply_to is not None and route.quote_text is not None:
+        data["quote"] = {"seq": draft.reply_to, "text": route.quote_text, "author": ""}
+        if route.quote_channel_id == route.channel_id and route.quote_external_id:
+            data["reply_to"] = route.quote_external_id
+    pulled = not is_note and draft.carriers[route.channel_id].pulled
+    return {
+        "id": draft.id, "conversation_id": draft.conversation_id, "seq": seq,
+        "direction": "note" if is_note else "outbound",
+        "channel_id": None if is_note else route.channel_id,
+        "address_id": None if is_note else route.address_id,
+        "agent_id": draft.agent_id, "client_id": draft.client_id, "text": draft.text,
+        "data": orjson.dumps(data).decode(),
+        "status": "noted" if is_note else "sent" if pulled else "queued",
+        "deadline_at": None if is_note or pulled else draft.deadline_at,
+    }  # fmt: skip
+
+
+async def _store(tx: Tx, rows: list[dict[str, Any]], drafts: Sequence[Draft], now: int) -> None:
+    await _MESSAGES.run_all(tx, rows, now=now)
+    attachments = {draft.id: draft.attachments for draft in drafts}
+    await _ATTACH.run_all(
+        tx,
+        [
+            {"id": upload, "message_id": row["id"], "position": index}
+            for row in rows
+            for index, upload in enumerate(attachments[row["id"]])
+        ],
+    )
+    last = {row["conversation_id"]: row for row in rows}
+    replied = {row["conversation_id"] for row in rows if row["direction"] == "outbound"}
+    await _CONVERSATIONS.run_all(
+        tx,
+        [{"id": c, "last_seq": row["seq"], "replied": int(c in replied)} for c, row in sorted(last.items())],
+        now=now,
+    )
+    lanes = {row["conversation_id"]: row["channel_id"] for row in reversed(rows) if row["status"] == "queued"}
+    await LANES.run_all(tx, [{"conversation_id": c, "channel_id": lanes[c]} for c in sorted(lanes)])
+    await note_changes(tx, [("message", row["conversation_id"], row["id"]) for row in rows], now)
