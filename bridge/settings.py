@@ -25,7 +25,8 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _comma_separated(value: Any) -> Any:
+def comma_separated(value: Any) -> Any:
+    """A list setting's text as a list; what is no text stays as it is."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -82,7 +83,7 @@ class Settings(EnvSettings):
         None, env="BRIDGE_PUBLIC_URL", example="https://chat.example.com",
         description="How vendors, agents and visitors reach this gateway. Empty: `http://localhost:<port>`.",
     )  # fmt: skip
-    secret: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_strong)] = setting(
+    secret: Annotated[list[str], NoDecode, BeforeValidator(comma_separated), AfterValidator(_strong)] = setting(
         [], env="BRIDGE_SECRET", example="a-long-random-text-of-at-least-32-characters",
         description="Signs links and visitors' tokens; several separated by commas: the first signs, all verify. "
         "Empty: made once and kept in the data folder. Must be set with PostgreSQL.",
