@@ -47,7 +47,7 @@ async def _serve(options: argparse.Namespace) -> None:
         number=options.number, quiet=options.quiet, keep=options.keep, known_only=not options.any_chat,
         pace=options.pace, tunnel=tuple(options.tunnel) if options.tunnel else None,
     ) as vendors:  # fmt: skip
-        vendors.sms.webhook = options.webhook
+        vendors.sms.account.webhook = options.webhook
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.add_routes(Controls(vendors).routes("/control"))
         runner = web.AppRunner(app, access_log=None)
@@ -56,7 +56,8 @@ async def _serve(options: argparse.Namespace) -> None:
         await site.start()
         ready = {
             "telegram_base": vendors.telegram_base, "twilio_base": vendors.twilio_base,
-            "control": f"http://127.0.0.1:{runner.addresses[0][1]}/control", "environment": vendors.environment(),
+            "control": f"http://127.0.0.1:{runner.addresses[0][1]}/control",
+            "environment": vendors.environment(),
         }  # fmt: skip
         sys.stdout.write(orjson.dumps(ready).decode() + "\n")
         sys.stdout.flush()

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridge.sandbox import samples
 from bridge.sandbox.feed import Json
+from bridge.sandbox.telegram_kinds import FIELDS
 from bridge.sandbox.vendor import Mode, Upload
 from bridge.sandbox.vendors import Vendors
 
@@ -39,7 +40,7 @@ class FileIn(_Body):
 
 
 class TelegramSays(BaseModel):
-    """`POST telegram/say`; more fields go to the kind (see `telegram_kinds`)."""
+    """`POST telegram/say`; more fields are those of `telegram_kinds.Said`."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -47,6 +48,7 @@ class TelegramSays(BaseModel):
     kind: str = "text"
     chat_id: int = 1001
     file: FileIn | None = None
+    files: list[FileIn] = []
 
 
 class SmsSays(_Body):
@@ -110,9 +112,11 @@ class Controls:
         """The update that was made; an album has all of them in `updates`."""
         said = await _read(request, TelegramSays)
         more: Json = dict(said.model_extra or {})
+        if unknown := more.keys() - FIELDS:
+            return _problem(422, f"Unknown fields: {', '.join(sorted(unknown))}")
         try:
-            if said.file is not None:
-                more["file"] = said.file.upload()
+            more["file"] = said.file.upload() if said.file else None
+            more["files"] = [item.upload() for item in said.files]
             made = await self._vendors.telegram.say(said.text, kind=said.kind, chat_id=said.chat_id, **more)
         except ValueError as error:
             return _problem(422, str(error))
@@ -127,22 +131,23 @@ class Controls:
             return _problem(422, str(error))
         if said.kind != "text":
             media.append(samples.of(said.kind))
-        sms = self._vendors.sms
-        return _json(sms.view(await sms.say(said.text, sender=said.sender, media=media, **said.extra)))
+        message = await self._vendors.sms.say(said.text, sender=said.sender, media=media, **said.extra)
+        return _json(message.view())
 
     async def sms_phone(self, request: web.Request) -> web.Response:
         """Make a customer's phone unreachable, or reachable again."""
         asked = await _read(request, PhoneIn)
         if asked.error is None:
-            self._vendors.sms.dead.pop(asked.number, None)
+            self._vendors.sms.account.dead.pop(asked.number, None)
         else:
-            self._vendors.sms.dead[asked.number] = asked.error
+            self._vendors.sms.account.dead[asked.number] = asked.error
         return web.Response(status=204)
 
     async def sms_webhook(self, request: web.Request) -> web.Response:
         """Set the number's webhooks, as in Twilio's console."""
         asked = await _read(request, Urls)
-        self._vendors.sms.webhook, self._vendors.sms.status_webhook = asked.url, asked.status_url
+        account = self._vendors.sms.account
+        account.webhook, account.status_webhook = asked.url, asked.status_url
         return web.Response(status=204)
 
     async def turn(self, request: web.Request) -> web.Response:
@@ -154,7 +159,7 @@ class Controls:
         await vendor.turn(**turn.model_dump())
         return _json({"mode": vendor.knobs.mode})
 
-    async def state(self, request: web.Request) -> web.Response:
+    async def state(self, _: web.Request) -> web.Response:
         """Everything the page shows."""
         return _json(self._vendors.state())
 
@@ -170,14 +175,14 @@ class Controls:
 
     async def sms_file(self, request: web.Request) -> web.Response:
         """A file of an MMS, for the phone."""
-        return _file(self._vendors.sms.file(request.match_info["id"]))
+        return _file(self._vendors.sms.account.file(request.match_info["id"]))
 
-    async def restore(self, request: web.Request) -> web.Response:
+    async def restore(self, _: web.Request) -> web.Response:
         """All vendors well again."""
         await self._vendors.restore()
         return web.Response(status=204)
 
-    async def reset(self, request: web.Request) -> web.Response:
+    async def reset(self, _: web.Request) -> web.Response:
         """Forget all messages at the vendors."""
         await self._vendors.reset()
         return web.Response(status=204)

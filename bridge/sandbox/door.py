@@ -64,7 +64,7 @@ class Door:
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-    """aiohttp's own factory, with room for a vendor's largest upload."""
+    """The factory of aiohttp, with room for a vendor's largest upload."""
     loop = asyncio.get_running_loop()
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY)
 

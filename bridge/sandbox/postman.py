@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,32 +53,33 @@ class Postman:
         if self._http is not None:
             await self._http.close()
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Reply:
-        """POST and answer what came of it; never raises for the network."""
-        return await self._call("POST", url, body, headers, timeout)
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, within: float) -> Reply:
+        """POST and tell what came of it; never raises for the network. `within` is in seconds."""
+        return await self._call("POST", url, body, headers, within)
 
-    async def get(self, url: str, *, timeout: float) -> Reply:
+    async def get(self, url: str, *, within: float) -> Reply:
         """Fetch a file that the gateway offers by link."""
-        return await self._call("GET", url, None, {}, timeout)
+        return await self._call("GET", url, None, {}, within)
 
     async def _call(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], within: float
     ) -> Reply:
-        assert self._http is not None, "open() first"
+        if self._http is None:
+            raise RuntimeError("open() first")
         started = time.perf_counter()
         status, answer, error, mime = 0, b"", "", ""
         target = self._reach(url)
         if target is None:
             return Reply(0, b"", "not on this machine", 0)
         try:
-            limit = aiohttp.ClientTimeout(total=timeout, sock_connect=min(5.0, timeout))
+            limit = aiohttp.ClientTimeout(total=within, sock_connect=min(5.0, within))
             async with self._http.request(
                 method, target, data=body, headers=headers, timeout=limit, allow_redirects=False
             ) as response:
                 answer, status, mime = await response.read(), response.status, response.content_type
         except aiohttp.ClientConnectorError:
             error = "connection refused"
-        except asyncio.TimeoutError:
+        except TimeoutError:
             error = "timed out"
         except aiohttp.ClientError:
             error = "connection cut"

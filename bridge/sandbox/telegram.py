@@ -52,17 +52,17 @@ class Telegram(Vendor):
         }  # fmt: skip
 
     async def say(self, text: str = "", *, kind: str = "text", chat_id: int = 1001, **more: Any) -> Json:
-        """A customer does something; answers the update that came of it (of an album: the first).
+        """A customer does something; the update that came of it (an album has all in `updates`).
 
-        `more`: `name`, `username`, `update` (raw, sent as it is), and what the kind takes (see
-        `telegram_kinds`). An unknown kind is a `ValueError`.
+        `more` is what `telegram_kinds.Said` takes; what cannot be done is a `ValueError`.
         """
-        made = [self._take(update) for update in telegram_kinds.updates(self, text, kind, chat_id, more)]
+        said = telegram_kinds.Said(text=text, kind=kind, chat_id=chat_id, **more)
+        made = [self._take(u) for u in telegram_kinds.updates(said, self.bot, self.chats, self.files)]
         return {**made[0], "updates": made} if len(made) > 1 else made[0]
 
-    async def settled(self, timeout: float = 10) -> None:
+    async def settled(self, within: float = 10) -> None:
         """Wait until the bot has confirmed every update; `TimeoutError` when it does not."""
-        await self.updates.settled(timeout)
+        await self.updates.settled(within)
 
     def reset(self) -> None:
         """Forget chats, files and waiting updates; the webhook stays."""
@@ -128,7 +128,7 @@ class Telegram(Vendor):
         return Answer(status=502, body=_NGINX, content_type="text/html", note="Bad Gateway")
 
     # Methods. Each answers its result and a note for the wire.
-    async def _get_me(self, call: Call) -> tuple[Any, str]:
+    async def _get_me(self, _: Call) -> tuple[Any, str]:
         more = {"can_join_groups": True, "can_read_all_group_messages": False,
                 "supports_inline_queries": False}  # fmt: skip
         return {**self.bot, **more}, f"@{self.bot['username']}"
@@ -146,7 +146,8 @@ class Telegram(Vendor):
         told = self.updates.set_webhook(
             str(asked.get("url") or ""), str(asked.get("secret_token") or ""),
             connections=min(max(int(asked.get("max_connections") or 40), 1), 100),
-            allowed=allowed_updates(asked.get("allowed_updates")), drop=_true(asked.get("drop_pending_updates")),
+            allowed=allowed_updates(asked.get("allowed_updates")),
+            drop=_true(asked.get("drop_pending_updates")),
         )  # fmt: skip
         return True, told
 
@@ -154,7 +155,7 @@ class Telegram(Vendor):
         drop = _true(call.params.get("drop_pending_updates"))
         return True, self.updates.set_webhook("", "", connections=1, allowed=None, drop=drop)
 
-    async def _webhook_info(self, call: Call) -> tuple[Any, str]:
+    async def _webhook_info(self, _: Call) -> tuple[Any, str]:
         return self.updates.info(), ""
 
     async def _send_message(self, call: Call) -> tuple[Any, str]:
@@ -165,7 +166,8 @@ class Telegram(Vendor):
         chat = self.chats.to_send(call.params.get("chat_id"))
         kind = telegram_sending.FILE_METHODS[call.method]
         fetched = await self._fetched(call.params.get(kind))
-        return self._sends(call, chat, telegram_sending.file_content(call, kind, self.files, fetched)), _to(chat)
+        content = telegram_sending.file_content(call, kind, self.files, fetched)
+        return self._sends(call, chat, content), _to(chat)
 
     async def _send_album(self, call: Call) -> tuple[Any, str]:
         chat = self.chats.to_send(call.params.get("chat_id"))
@@ -208,7 +210,7 @@ class Telegram(Vendor):
         url = str(value or "")
         if not url.startswith(("http://", "https://")):
             return None
-        reply = await self.post.get(url, timeout=10)
+        reply = await self.post.get(url, within=10)
         if not reply.ok:
             raise ApiError(400, "Bad Request: failed to get HTTP URL content")
         return Upload(url.partition("?")[0].rpartition("/")[2] or "file", "", reply.body)

@@ -47,10 +47,16 @@ class Chat:
         self.last_id += 1
         made = {"message_id": self.last_id, "from": author, "chat": self.head(), "date": int(time.time())}
         made.update(content)
-        self.messages[self.last_id] = made
+        self.keep(made)
+        return made
+
+    def keep(self, message: Json) -> None:
+        """Keep a message under its own id; the oldest go when there are too many."""
+        number = int(message["message_id"])
+        self.messages[number] = message
+        self.last_id = max(self.last_id, number)
         if len(self.messages) > _KEPT_MESSAGES:
             del self.messages[next(iter(self.messages))]
-        return made
 
     def view(self) -> Json:
         """What a phone shows."""

@@ -118,7 +118,7 @@ def _caption(source: Json) -> Json:
 def _file(call: Call, value: Any, kind: str, files: Files, fetched: Upload | None = None) -> Stored:
     """The file that a parameter means: an upload, `attach://name`, or the id of a known file."""
     name = str(value or "")
-    upload = fetched or call.files.get(name.removeprefix("attach://")) or (None if name else call.files.get(kind))
+    upload = fetched or call.files.get(name.removeprefix("attach://") if name else kind)
     if upload is None:
         stored = files.get(name)
         if stored is None:

@@ -6,8 +6,8 @@ https://core.telegram.org/bots/api#getting-updates
 from __future__ import annotations
 
 import asyncio
-import random
 import re
+import secrets
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class Updates:
 
     def __init__(self, wire: Wire, post: Postman, delivers: asyncio.Event) -> None:
         self._wire, self._post, self._delivers = wire, post, delivers
-        self._next_id = random.randrange(100_000_000, 900_000_000)
+        self._next_id = secrets.randbelow(800_000_000) + 100_000_000
         self._pending: dict[int, tuple[int, Json]] = {}
         self._allowed: list[str] = []
         self._poll: asyncio.Future[str] | None = None
@@ -65,12 +65,12 @@ class Updates:
         self._wake("new")
         return made
 
-    async def settled(self, timeout: float = 10) -> None:
+    async def settled(self, within: float) -> None:
         """Wait until the bot has confirmed everything; `TimeoutError` when it does not."""
-        await asyncio.wait_for(self._empty.wait(), timeout)
+        await asyncio.wait_for(self._empty.wait(), within)
 
-    async def poll(self, offset: int, limit: int, timeout: float, allowed: list[str] | None) -> list[Json]:
-        """getUpdates. A second poller ends the first one's wait with 409, as at Telegram."""
+    async def poll(self, offset: int, limit: int, patience: float, allowed: list[str] | None) -> list[Json]:
+        """Answer getUpdates. A second poller ends the first one's wait with 409, as at Telegram."""
         if self._hook is not None:
             raise ApiError(
                 409, "Conflict: can't use getUpdates method while webhook is active; "
@@ -79,13 +79,13 @@ class Updates:
         self._allow(allowed)
         self._wake("terminated by other getUpdates request; make sure that only one bot instance is running")
         self._confirm(offset)
-        if not self._pending and timeout > 0:
-            await self._wait(timeout)
+        if not self._pending and patience > 0:
+            await self._wait(patience)
         return [update for _, update in list(self._pending.values())[: limit or 100]]
 
-    async def _wait(self, timeout: float) -> None:
+    async def _wait(self, patience: float) -> None:
         self._poll = mine = asyncio.get_running_loop().create_future()
-        await asyncio.wait([mine], timeout=timeout)
+        await asyncio.wait([mine], timeout=patience)
         if not mine.done():
             mine.cancel()
         elif mine.result() != "new":
@@ -115,7 +115,7 @@ class Updates:
     def set_webhook(
         self, url: str, secret: str, *, connections: int, allowed: list[str] | None, drop: bool
     ) -> str:
-        """setWebhook and, with an empty `url`, deleteWebhook. Answers Telegram's description."""
+        """Do setWebhook and, with an empty `url`, deleteWebhook; Telegram's description of it."""
         if secret and not _SECRET.fullmatch(secret):
             raise ApiError(400, "Bad Request: secret token contains unallowed characters")
         if url and not url.startswith(("https://", "http://")):
@@ -134,7 +134,7 @@ class Updates:
         return "Webhook was deleted" if had else "Webhook is already deleted"
 
     def info(self) -> Json:
-        """getWebhookInfo."""
+        """Answer getWebhookInfo."""
         hook = self._hook
         found: Json = {
             "url": hook.url if hook else "", "has_custom_certificate": False,
@@ -196,7 +196,7 @@ class Updates:
         if hook.secret:
             headers["X-Telegram-Bot-Api-Secret-Token"] = hook.secret
         async with hook.connections:
-            reply = await self._post.post(hook.url, orjson.dumps(update), headers, timeout=30)
+            reply = await self._post.post(hook.url, orjson.dumps(update), headers, within=30)
         self._log(update, reply)
         if not reply.ok:
             hook.last_error = {"last_error_date": int(time.time()), "last_error_message": _complaint(reply)}

@@ -44,7 +44,7 @@ class Hooks:
         ends = time.monotonic() + _BUDGET
         outcomes: list[str] = []
         while len(outcomes) < 2 and (left := ends - time.monotonic()) > 0:
-            reply = await self._post.post(url, body, headers, timeout=left)
+            reply = await self._post.post(url, body, headers, within=left)
             self._log(url, params, reply, note)
             outcomes.append(reply.outcome)
             if reply.ok or 300 <= reply.status < 500:
@@ -77,7 +77,10 @@ def inbound_form(message: Message, account: str, media_base: str) -> dict[str, s
 
 
 def status_form(message: Message, account: str) -> dict[str, str]:
-    """The form of a status callback: https://www.twilio.com/docs/messaging/guides/track-outbound-message-status."""
+    """The form of a status callback.
+
+    https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
+    """
     form = {
         "SmsSid": message.sid, "SmsStatus": message.status, "MessageStatus": message.status,
         "To": message.to, "MessageSid": message.sid, "AccountSid": account, "From": message.sender,

@@ -55,18 +55,20 @@ class Vendors:
         """The settings that make a gateway use these stand-ins."""
         return {
             "TELEGRAM_BOT_TOKEN": self.telegram.token, "TELEGRAM_API_BASE": self.telegram_base,
-            "TWILIO_ACCOUNT_SID": self.sms.account, "TWILIO_AUTH_TOKEN": self.sms.token,
-            "TWILIO_FROM": self.sms.number, "TWILIO_API_BASE": self.twilio_base,
+            "TWILIO_ACCOUNT_SID": self.sms.account.sid, "TWILIO_AUTH_TOKEN": self.sms.account.token,
+            "TWILIO_FROM": self.sms.account.number, "TWILIO_API_BASE": self.twilio_base,
         }  # fmt: skip
 
     def serve_webhooks_of(self, public_url: str) -> None:
         """Point the number's webhooks to a gateway, as its owner does in Twilio's console."""
-        self.sms.webhook = f"{public_url}/webhooks/twilio"
+        self.sms.account.webhook = f"{public_url}/webhooks/twilio"
 
     def state(self) -> Json:
         """`{telegram: {knobs, chats, ...}, sms: {knobs, phones, ...}, wire: [...]}`."""
-        vendors = {name: {"mode": v.knobs.mode, "knobs": asdict(v.knobs), **v.state()} for name, v in self.all.items()}
-        return {**vendors, "wire": self.wire.entries()}
+        state: Json = {"wire": self.wire.entries()}
+        for name, vendor in self.all.items():
+            state[name] = {"mode": vendor.knobs.mode, "knobs": asdict(vendor.knobs), **vendor.state()}
+        return state
 
     async def restore(self) -> None:
         """All vendors well again."""
