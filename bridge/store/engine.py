@@ -283,11 +283,13 @@ _WORDS: dict[EngineName, dict[str, str]] = {
     "sqlite": {
         "now": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
         "greatest": "max",
+        "skip": "",
         "least": "min",
     },
     "postgresql": {
         "now": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
         "greatest": "greatest",
+        "skip": "FOR UPDATE SKIP LOCKED",
         "least": "least",
     },
 }

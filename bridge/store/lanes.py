@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from bridge.models import AddressState
-from bridge.store.engine import Batch, Statement, Tx
+from bridge.store.engine import Batch, Row, Statement, Tx
 
 _DUE = Statement(
     """SELECT conversation_id, due_at FROM lanes
@@ -25,17 +25,20 @@ _NEXT = Statement(
     """SELECT min(due_at) - {now} AS wait FROM lanes
     WHERE channel_id = :channel_id AND due_at IS NOT NULL AND due_at > {now}"""
 )
+_HEAD_COLUMNS = """m.id, m.conversation_id, m.seq, m.channel_id, m.text, m.data, m.tries, m.address_id,
+    m.deadline_at < {now} AS late, a.urn, a.state, a.consent_at,
+    (SELECT count(*) FROM attempts t WHERE t.message_id = m.id AND t.outcome = 'accepted') AS parts_sent"""
 _HEADS = Batch(
-    """SELECT m.id, m.conversation_id, m.seq, m.channel_id, m.text, m.data, m.tries, m.address_id,
-        m.deadline_at < {now} AS late, a.urn, a.state, a.consent_at,
-        (SELECT count(*) FROM attempts t WHERE t.message_id = m.id AND t.outcome = 'accepted') AS parts_sent,
-        (SELECT count(*) FROM messages o WHERE o.conversation_id = m.conversation_id
-            AND o.channel_id = m.channel_id AND o.direction = 'outbound' AND o.seq < m.seq) AS earlier
-    FROM {rows} JOIN messages m ON m.id = (SELECT h.id FROM messages h
+    f"""SELECT {_HEAD_COLUMNS} FROM {{rows}} JOIN messages m ON m.id = (SELECT h.id FROM messages h
         WHERE h.conversation_id = r.conversation_id AND h.status IN ('queued', 'sending')
         ORDER BY h.seq LIMIT 1)
     JOIN addresses a ON a.id = m.address_id""",
     conversation_id="uuid",
+)  # fmt: skip
+_UNSETTLED = Batch(
+    f"""SELECT {_HEAD_COLUMNS} FROM {{rows}} JOIN messages m ON m.id = r.id AND m.status = 'unknown'
+    JOIN addresses a ON a.id = m.address_id""",
+    id="uuid",
 )  # fmt: skip
 _FILES = Batch(
     """SELECT f.message_id, f.id, f.kind, f.name, f.mime, f.size, f.sha256 FROM {rows}
@@ -97,7 +100,16 @@ async def next_due(tx: Tx, channel_id: int) -> float | None:
 async def heads(tx: Tx, channel_id: int, lanes: Sequence[str]) -> list[Head]:
     """The message at the head of each lane, with its files. Lanes without one are left out."""
     rows = await _HEADS.run_all(tx, [{"conversation_id": lane} for lane in lanes])
-    rows = [row for row in rows if row.channel_id == channel_id]
+    return await _with_files(tx, [row for row in rows if row.channel_id == channel_id])
+
+
+async def unsettled(tx: Tx, message_id: str) -> Head | None:
+    """A message whose fate is unknown, as its lane saw it; `None` when it has been settled."""
+    found = await _with_files(tx, await _UNSETTLED.run_all(tx, [{"id": message_id}]))
+    return found[0] if found else None
+
+
+async def _with_files(tx: Tx, rows: Sequence[Row]) -> list[Head]:
     files: dict[str, list[Any]] = {}
     for file in await _FILES.run_all(tx, [{"id": row.id} for row in rows]):
         files.setdefault(file.message_id, []).append(file)

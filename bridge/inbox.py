@@ -1,0 +1,202 @@
+"""The heart: what comes in from customers, and what agents do with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import structlog
+
+from bridge.bus import Bus
+from bridge.channels.base import ShowsTyping
+from bridge.channels.live import LiveChannel
+from bridge.errors import BridgeError, NotFound, SendError
+from bridge.ids import new_id, now_ms
+from bridge.models import Aside, Event, Ignored, Inbound, Outbound, Receipt
+from bridge.store import conversations, handling, messages, replies
+from bridge.store.engine import Database
+from bridge.store.failures import BadData
+from bridge.store.handling import KEEP, Keep
+from bridge.store.inbound import Intake, Taken, receive
+from bridge.store.writer import Writer
+from bridge.views import ConversationView, MessageView, Person
+
+log = structlog.get_logger()
+
+
+class Inbox:
+    """Receives for every channel, and replies for every agent."""
+
+    def __init__(
+        self, database: Database, writer: Writer, bus: Bus, channels: Mapping[int, LiveChannel],
+        reply_deadline: float,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._writer = writer
+        self._bus = bus
+        self._channels = channels
+        self._deadline_ms = int(reply_deadline * 1000)
+        self._asides: set[asyncio.Task[None]] = set()
+
+    # ── from customers ──────────────────────────────────────────────────────────────────────────
+
+    async def receive(self, channel_id: int, events: Sequence[Event]) -> None:
+        """Store events; returns after the commit. A repeat is a success that changes nothing.
+
+        `Unavailable`: nothing was stored, the vendor shall send it again.
+        """
+        if not events:
+            return
+        taken = await self._store(Intake(channel_id, tuple(events)))
+        if taken.new or any(isinstance(event, Receipt) for event in events):
+            self._bus.ring("changes", *(["media"] if taken.media else []))
+        for aside in taken.asides:
+            task = asyncio.create_task(self._say_aside(self._channels[channel_id], aside))
+            self._asides.add(task)
+            task.add_done_callback(self._asides.discard)
+
+    async def _store(self, intake: Intake) -> Taken:
+        try:
+            return await self._writer.write(receive, intake, size=_weight(intake.events))
+        except BadData:
+            return await self._store_one_by_one(intake)
+
+    async def _store_one_by_one(self, intake: Intake) -> Taken:
+        """One event cannot be stored: it is parked with a placeholder, the others go on."""
+        total = Taken()
+        for event in intake.events:
+            try:
+                one = await self._writer.write(receive, Intake(intake.channel_id, (event,)))
+            except BadData:
+                log.warning("event parked", channel_id=intake.channel_id)
+                one = await self._writer.write(receive, Intake(intake.channel_id, (_parked(event),)))
+            total.new += one.new
+            total.media |= one.media
+            total.asides += one.asides
+        return total
+
+    async def _say_aside(self, live: LiveChannel, aside: Aside) -> None:
+        try:
+            await live.channel.send(Outbound(message_id=aside.key, part=0, urn=aside.urn, text=aside.text))
+        except SendError as error:
+            log.info("courtesy not sent", channel=live.channel.type, reason=type(error).__name__)
+
+    # ── from agents ─────────────────────────────────────────────────────────────────────────────
+
+    async def reply(
+        self, conversation_id: str, *, agent: Person, text: str, client_id: str,
+        kind: Literal["reply", "note"] = "reply", attachments: Sequence[str] = (),
+        reply_to: int | None = None, via: str | None = None,
+    ) -> tuple[MessageView, bool]:  # fmt: skip
+        """Accept a reply or a note: the message, and whether it is new.
+
+        `NotFound`, `Conflict` (closed address, other body under the same `client_id`), `Invalid`
+        (over the channel's limit, a file that is not there).
+        """
+        draft = replies.Draft(
+            id=new_id(), conversation_id=conversation_id, agent_id=agent.id, kind=kind, text=text,
+            client_id=client_id, attachments=tuple(attachments), reply_to=reply_to, via=via,
+            deadline_at=now_ms() + self._deadline_ms, carriers=self._carriers(),
+        )  # fmt: skip
+        accepted = await self._writer.write(replies.accept, draft, size=len(text) + 500)
+        if isinstance(accepted, BridgeError):
+            raise accepted
+        if accepted.new:
+            lanes = [] if accepted.channel_id is None else [f"lanes:{accepted.channel_id}"]
+            self._bus.ring("changes", *lanes)
+        return await self.message(accepted.message_id), accepted.new
+
+    async def message(self, message_id: str) -> MessageView:
+        """One message as the API shows it."""
+        found = await self._database.read(lambda tx: messages.views(tx, [message_id]))
+        if message_id not in found:
+            raise NotFound("There is no such message")
+        return found[message_id]
+
+    async def conversation(self, conversation_id: str) -> ConversationView:
+        """One conversation as the API shows it."""
+        found = await self._database.read(lambda tx: conversations.views(tx, [conversation_id]))
+        if conversation_id not in found:
+            raise NotFound("There is no such conversation")
+        return found[conversation_id]
+
+    async def update(
+        self, conversation_id: str, *, agent_id: str,
+        status: Literal["open", "resolved"] | None = None, assignee: str | Keep | None = KEEP,
+    ) -> ConversationView:  # fmt: skip
+        """Open, resolve or assign a conversation."""
+        await self._database.write(
+            lambda tx: handling.update(tx, conversation_id, agent_id, status=status, assignee=assignee)
+        )
+        self._bus.ring("changes")
+        return await self.conversation(conversation_id)
+
+    async def read(self, conversation_id: str, seq: int) -> ConversationView:
+        """An agent has seen everything up to `seq`."""
+        await self._database.write(lambda tx: handling.read(tx, conversation_id, seq))
+        self._bus.ring("changes")
+        return await self.conversation(conversation_id)
+
+    async def settle(
+        self, message_id: str, agent_id: str, verdict: Literal["arrived", "again"]
+    ) -> MessageView:
+        """An agent says what became of a reply whose fate is unknown."""
+        channel_id = await self._database.write(
+            lambda tx: handling.settle(tx, message_id, agent_id, verdict)
+        )
+        return await self._after(message_id, channel_id)
+
+    async def retry(self, message_id: str) -> MessageView:
+        """Send a reply again that was refused, failed or expired."""
+        return await self._after(
+            message_id, await self._database.write(lambda tx: handling.retry(tx, message_id))
+        )
+
+    async def cancel(self, message_id: str) -> MessageView:
+        """Take back a reply that still waits."""
+        await self._database.write(lambda tx: handling.cancel(tx, message_id))
+        return await self._after(message_id, None)
+
+    async def typing(self, conversation_id: str, agent: Person) -> None:
+        """Show colleagues, and the customer where the channel can, that an agent is writing."""
+        self._bus.tell(
+            "typing",
+            {"conversation_id": conversation_id, "who": {"id": agent.id, "name": agent.name, "kind": "agent"}},
+        )
+        route = await self._database.read(lambda tx: handling.route(tx, conversation_id))
+        live = self._channels.get(route.channel_id) if route else None
+        if route and live and isinstance(live.channel, ShowsTyping):
+            try:
+                await live.channel.typing(route.urn)
+            except SendError as error:
+                log.debug("typing not shown", reason=type(error).__name__)
+
+    async def _after(self, message_id: str, channel_id: int | None) -> MessageView:
+        self._bus.ring("changes", *([] if channel_id is None else [f"lanes:{channel_id}"]))
+        return await self.message(message_id)
+
+    def _carriers(self) -> dict[int, replies.Carrier]:
+        return {
+            live.id: replies.Carrier(
+                label=live.channel.label, limits=live.channel.limits, pulled=live.channel.pulled
+            )
+            for live in self._channels.values()
+        }
+
+
+def _weight(events: Sequence[Event]) -> int:
+    """About how many bytes events add to a batch."""
+    return sum(300 + len(getattr(event, "raw", "")) for event in events)
+
+
+def _parked(event: Event) -> Event:
+    """What is kept of an event that the database refuses: its raw form, and a placeholder."""
+    reason = "the database refused it"
+    if isinstance(event, Inbound):
+        return replace(
+            Inbound(key=event.key, urn=event.urn, kind="unsupported", parked=reason, raw=event.raw),
+            provider_at=event.provider_at,
+        )
+    return Ignored(key=getattr(event, "key", new_id()), raw=getattr(event, "raw", ""), parked=reason)

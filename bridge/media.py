@@ -1,0 +1,84 @@
+"""Fetching customers' files, after their messages are stored and never in their way."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+
+import structlog
+
+from bridge.bus import Bus
+from bridge.bus.base import wait
+from bridge.channels.base import FetchesMedia
+from bridge.channels.live import LiveChannel
+from bridge.errors import MediaError, TooLarge, Unavailable
+from bridge.retry import pause
+from bridge.store import media
+from bridge.store.engine import Database, Row
+from bridge.store.files import Files
+
+log = structlog.get_logger()
+
+_AT_ONCE = 4
+_TRIES = 6
+_HOLD_MS = 180_000
+_TIME = 120.0
+
+
+class MediaFetcher:
+    """Fetches what is due: at once when the bell `media` rings, else every few seconds."""
+
+    def __init__(
+        self, database: Database, bus: Bus, files: Files, channels: Mapping[int, LiveChannel], limit: int
+    ) -> None:
+        self._database = database
+        self._bus = bus
+        self._files = files
+        self._channels = channels
+        self._limit = limit
+        self._bell = bus.bell("media")
+
+    async def run(self) -> None:
+        """Fetch for ever."""
+        while True:
+            try:
+                due = await self._database.write(lambda tx: media.claim(tx, _AT_ONCE, _HOLD_MS))
+            except Unavailable:
+                due = ()
+            if due:
+                await asyncio.gather(*(self._fetch(row) for row in due))
+            else:
+                await wait(self._bell, 5.0)
+
+    async def _fetch(self, row: Row) -> None:
+        try:
+            await self._try(row)
+        except Unavailable:
+            pass  # the hold runs out, and it is due again
+        self._bus.ring("changes")
+
+    async def _try(self, row: Row) -> None:
+        live = self._channels.get(row.channel_id)
+        if live is None or not isinstance(live.channel, FetchesMedia):
+            await self._database.write(lambda tx: media.gave_up(tx, row.id, "failed"))
+            return
+        try:
+            async with asyncio.timeout(_TIME):
+                file = await self._files.put(
+                    live.channel.fetch(row.ref), limit=self._limit, claimed=row.mime
+                )
+        except TooLarge:
+            await self._database.write(lambda tx: media.gave_up(tx, row.id, "too_big"))
+        except (MediaError, TimeoutError, OSError) as error:
+            await self._failed(row, final=isinstance(error, MediaError) and error.final)
+        else:
+            await self._database.write(lambda tx: media.stored(tx, row.id, file))
+
+    async def _failed(self, row: Row, *, final: bool) -> None:
+        log.info("file not fetched", tries=row.tries, final=final)
+        if final or row.tries >= _TRIES:
+            await self._database.write(lambda tx: media.gave_up(tx, row.id, "failed"))
+        else:
+            ms = int(pause(row.tries + 1, random.random()) * 1000)  # noqa: S311  # jitter, no secret
+            await self._database.write(lambda tx: media.later(tx, row.id, ms))

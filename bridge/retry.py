@@ -1,0 +1,67 @@
+"""When to try again, and how fast one may send. Pure: time and chance come as arguments."""
+
+from __future__ import annotations
+
+LONGEST_PAUSE = 60.0
+
+
+def pause(tries: int, chance: float, retry_after: float | None = None) -> float:
+    """Seconds until the next try after so many failed ones: 1, 2, 4 … 60, between half and all of it.
+
+    `chance` is in [0, 1). A vendor's `retry_after` is never shortened.
+    """
+    longest = min(2.0 ** min(tries, 10), LONGEST_PAUSE)
+    spread = longest / 2 + longest / 2 * chance
+    return spread if retry_after is None else max(spread, retry_after)
+
+
+class Bucket:
+    """A token bucket: `rate` tokens per second, at most `burst` at once. It may go into debt."""
+
+    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = max(burst, 1.0)
+        self._tokens = self._burst
+        self._at = now
+
+    def available(self, now: float) -> float:
+        """How many tokens there are."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        return self._tokens
+
+    def take(self, now: float, tokens: float = 1.0) -> None:
+        """Take tokens, present or not."""
+        self._tokens = self.available(now) - tokens
+
+    def wait(self, now: float) -> float:
+        """Seconds until there is one whole token."""
+        missing = 1.0 - self.available(now)
+        return max(missing, 0.0) / self._rate
+
+
+class AddressRates:
+    """A bucket per address, forgotten when it is full again."""
+
+    __slots__ = ("_buckets", "_burst", "_rate")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._buckets: dict[str, Bucket] = {}
+
+    def reserve(self, urn: str, now: float) -> float:
+        """Take one token of the address; seconds to wait before it may be used."""
+        if len(self._buckets) > 10_000:
+            self._forget(now)
+        bucket = self._buckets.setdefault(urn, Bucket(self._rate, self._burst, now))
+        wait = bucket.wait(now)
+        bucket.take(now)
+        return wait
+
+    def _forget(self, now: float) -> None:
+        full = [urn for urn, bucket in self._buckets.items() if bucket.available(now) >= max(self._burst, 1)]
+        for urn in full:
+            del self._buckets[urn]

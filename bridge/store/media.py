@@ -1,0 +1,66 @@
+"""Customers' files that wait to be fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from bridge.ids import now_ms
+from bridge.store.changes_log import note_changes
+from bridge.store.engine import Row, Statement, Tx
+from bridge.store.files import Stored
+
+# A claim is a due time far enough away: who dies with it lets it come back.
+_CLAIM = Statement(
+    """UPDATE attachments SET due_at = {now} + CAST(:hold AS bigint), tries = tries + 1
+    WHERE id IN (SELECT id FROM attachments WHERE due_at IS NOT NULL AND due_at <= {now}
+        ORDER BY due_at LIMIT CAST(:limit AS bigint) {skip})
+    RETURNING id, message_id, channel_id, kind, ref, mime, name, tries"""
+)
+_STORED = Statement(
+    """UPDATE attachments SET state = 'stored', sha256 = :sha256, size = CAST(:size AS bigint), mime = :mime,
+        due_at = NULL WHERE id = :id"""
+)
+_GAVE_UP = Statement("UPDATE attachments SET state = :state, due_at = NULL WHERE id = :id")
+_LATER = Statement("UPDATE attachments SET due_at = {now} + CAST(:ms AS bigint) WHERE id = :id")
+_WHERE = Statement(
+    """SELECT m.id, m.conversation_id FROM attachments f JOIN messages m ON m.id = f.message_id
+    WHERE f.id = :id"""
+)
+_LOOSE = Statement(
+    """DELETE FROM attachments WHERE message_id IS NULL AND created_at < :before RETURNING sha256"""
+)
+_NAMED = Statement("SELECT 1 FROM attachments WHERE sha256 = :sha256 LIMIT 1")
+
+
+async def claim(tx: Tx, limit: int, hold_ms: int) -> Sequence[Row]:
+    """Files to fetch now, held for so long; each claim counts as a try."""
+    return await _CLAIM.run(tx, limit=limit, hold=hold_ms)
+
+
+async def stored(tx: Tx, attachment_id: str, file: Stored) -> None:
+    """A file is in place."""
+    await _STORED.run(tx, id=attachment_id, sha256=file.sha256, size=file.size, mime=file.mime)
+    await _tell(tx, attachment_id)
+
+
+async def gave_up(tx: Tx, attachment_id: str, state: Literal["failed", "too_big"]) -> None:
+    """A file that will not come."""
+    await _GAVE_UP.run(tx, id=attachment_id, state=state)
+    await _tell(tx, attachment_id)
+
+
+async def later(tx: Tx, attachment_id: str, ms: int) -> None:
+    """A file to ask for again."""
+    await _LATER.run(tx, id=attachment_id, ms=ms)
+
+
+async def forget_loose(tx: Tx, before: int) -> list[str]:
+    """Drop uploads that were never sent; the contents that no row names any more."""
+    gone = {row.sha256 for row in await _LOOSE.run(tx, before=before)}
+    return [sha256 for sha256 in gone if sha256 and not await _NAMED.run(tx, sha256=sha256)]
+
+
+async def _tell(tx: Tx, attachment_id: str) -> None:
+    for row in await _WHERE.run(tx, id=attachment_id):
+        await note_changes(tx, [("message", row.conversation_id, row.id)], now_ms())
