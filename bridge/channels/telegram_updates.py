@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import orjson
 from pydantic import ValidationError
 from pydantic_core import from_json
 
@@ -54,6 +55,26 @@ def read(body: bytes, aside: str) -> list[Event]:
     except ValidationError as error:
         return _second_look(raw, aside, error)
     return _events(update, raw, aside)
+
+
+def read_all(updates: list[Any], aside: str) -> list[Event]:
+    """The events of a polled batch. Each update is read on its own: a poison one stops no other."""
+    return [event for update in updates for event in read(_encoded(update), aside)]
+
+
+def last_id(updates: list[Any]) -> str:
+    """The highest update id of a batch, or the empty string."""
+    ids = [update.get("update_id") for update in updates if isinstance(update, dict)]
+    return str(max((number for number in ids if isinstance(number, int)), default=""))
+
+
+def _encoded(update: Any) -> bytes:
+    """An update as Telegram's webhooks send it. What is no object is wrapped, to be parked."""
+    document = update if isinstance(update, dict) else {"unreadable": update}
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # lone surrogates, integers beyond 64 bits
+        return json.dumps(document).encode()
 
 
 def _second_look(raw: str, aside: str, first: ValidationError) -> list[Event]:

@@ -1,0 +1,56 @@
+"""What a broken connection means: whether a request can have reached its vendor."""
+
+from __future__ import annotations
+
+import ipaddress
+from http import HTTPStatus
+
+from aiohttp import ClientConnectorError, ClientTimeout, ConnectionTimeoutError, InvalidURL
+
+from bridge.errors import NotSent, Rejected, SendError, Unknown
+
+# Raised before a byte of the request was written: refused, no route, no such name, TLS refused,
+# no connection in time. Whatever else goes wrong went wrong with the request on its way.
+_NEVER_LEFT = (ClientConnectorError, ConnectionTimeoutError, InvalidURL)
+
+
+def lost(vendor: str, error: BaseException) -> NotSent | Unknown:
+    """The `SendError` for a call that got no answer: an aiohttp error, or a time-out around it.
+
+    The error's own text is left out: aiohttp puts URLs into it, and Telegram's URLs hold the token.
+    """
+    if isinstance(error, _NEVER_LEFT):
+        return NotSent(f"{vendor} cannot be reached")
+    if isinstance(error, TimeoutError):
+        return Unknown(f"{vendor} did not answer in time: the message may have arrived")
+    return Unknown(f"The connection to {vendor} broke: the message may have arrived")
+
+
+def refused_by_gateway(vendor: str, status: int) -> SendError:
+    """The `SendError` for an answer that is not the API's own: a gateway's error page.
+
+    A 5xx says that the vendor did not take the request, and outages look just like that for hours,
+    so it is tried again. Only 504 is a time-out behind the gateway: the request was handed on. A 4xx
+    of a proxy says nothing about message or customer, so nothing is given up but what is too big.
+    """
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return Rejected(f"{vendor} takes no file of this size")
+    if status == HTTPStatus.GATEWAY_TIMEOUT or status < HTTPStatus.MULTIPLE_CHOICES:
+        return Unknown(f"{vendor} gave no clear answer ({status}): the message may have arrived")
+    return NotSent(f"{vendor} is not working ({status})")
+
+
+def patience(send_timeout: float, *, read: float | None = None) -> ClientTimeout:
+    """Time to connect, well within `send_timeout`, so that a slow connect is known to be not sent.
+
+    The whole call is bounded by its caller; `read` bounds the silence between two reads.
+    """
+    return ClientTimeout(total=None, connect=min(10.0, send_timeout / 2), sock_read=read)
+
+
+def is_local(host: str) -> bool:
+    """Whether a name or address is only of this machine or its network, as far as it tells by itself."""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host.endswith(".localhost") or "." not in host
