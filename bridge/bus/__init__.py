@@ -3,7 +3,7 @@
 from bridge.bus.base import Bus, Word
 from bridge.bus.memory import MemoryBus
 
-__all__ = ["Bus", "MemoryBus", "Word", "connect"]
+__all__ = ["Bus", "MemoryBus", "Word", "connect", "problem_with"]
 
 
 def connect(url: str) -> Bus:
@@ -13,3 +13,10 @@ def connect(url: str) -> Bus:
     from bridge.bus.redis import RedisBus  # its client is imported only where it is used
 
     return RedisBus(url)
+
+
+async def problem_with(url: str) -> str:
+    """Why the Redis behind `REDIS_URL` does not answer; empty when it does."""
+    from bridge.bus.redis import problem_with
+
+    return await problem_with(url)

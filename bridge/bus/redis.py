@@ -22,6 +22,16 @@ log = structlog.get_logger()
 _CHANNEL = "bridge"
 
 
+async def problem_with(url: str) -> str:
+    """Why the Redis behind a URL does not answer; empty when it does."""
+    try:
+        async with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5) as redis:
+            await redis.ping()
+    except (RedisError, OSError, ValueError) as error:
+        return type(error).__name__
+    return ""
+
+
 class RedisBus(Bus):
     """Every process hears every bell and word; its own at once, also without Redis."""
 

@@ -39,6 +39,16 @@ def head() -> str:
     return revision
 
 
+async def revision(database: Database) -> str | None:
+    """The revision that a database has; nothing when it is empty."""
+    return await database.schema(_current)
+
+
+def is_known(revision: str) -> bool:
+    """Whether this version of Bridge knows a revision; else a newer one made it."""
+    return revision in {known.revision for known in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 async def prepare(database: Database) -> None:
     """Make the schema if there is none; refuse one that this version cannot work with.
 
@@ -78,8 +88,7 @@ def _current(connection: sa.Connection) -> str | None:
 
 
 def _refuse_newer(current: str) -> None:
-    known = {revision.revision for revision in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if current not in known:
+    if not is_known(current):
         raise SettingsError(
             [f"DATABASE_URL: this database was made by a newer version of Bridge ({current}). Run that version."]
         )

@@ -1,0 +1,70 @@
+"""Bridge as its users run it: a process of its own, on a free port, ended afterwards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.servers import free_port
+
+READY_WITHIN = 30.0  # seconds, generous for a busy machine
+GONE_WITHIN = 30.0
+BRIDGE = (sys.executable, "-m", "bridge")
+
+
+def environment(folder: Path, port: int, **more: str) -> dict[str, str]:
+    """What a gateway needs to know to run in `folder`, and nothing of ours."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, "BRIDGE_PORT": str(port), "BRIDGE_DATA_DIR": str(folder / "data"), **more}
+
+
+@contextmanager
+def serving(
+    command: Sequence[str] = BRIDGE, *, folder: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """`bridge serve`, ready; yields its address. It must then end by itself, and well, on SIGTERM."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*command, "serve"],
+            cwd=folder,
+            env=environment(folder, port, **(settings or {})),
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        _wait_until_ready(process, f"http://127.0.0.1:{port}", log)
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
+        code = process.wait(GONE_WITHIN)
+        assert code == 0, f"SIGTERM was answered with {code}:\n{log.read_text()}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN
+    while not _is_ready(url):
+        assert process.poll() is None, f"bridge ended with {process.returncode}:\n{log.read_text()}"
+        assert time.monotonic() < deadline, (
+            f"bridge was not ready within {READY_WITHIN:.0f} s:\n{log.read_text()}"
+        )
+        time.sleep(0.05)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
