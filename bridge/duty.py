@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 from bridge.errors import Unavailable
@@ -37,9 +38,7 @@ class Duty:
     async def take(self) -> bool:
         """Take it if it is free."""
         asked = steady_clock()
-        epoch = await self._database.write(
-            lambda tx: duties.take(tx, self.name, self._owner, self.lease_ms)
-        )
+        epoch = await self._database.write(lambda tx: duties.take(tx, self.name, self._owner, self.lease_ms))
         if epoch is not None:
             self.epoch = epoch
             self.extended(asked)
@@ -69,9 +68,5 @@ class Duty:
     async def give_back(self) -> None:
         """Let another node take over at once."""
         self._until = 0.0
-        try:
-            await self._database.write(
-                lambda tx: duties.give_back(tx, self.name, self._owner, self.epoch)
-            )
-        except Unavailable:
-            pass  # it runs out by itself
+        with contextlib.suppress(Unavailable):  # it runs out by itself
+            await self._database.write(lambda tx: duties.give_back(tx, self.name, self._owner, self.epoch))

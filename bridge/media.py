@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Mapping
 
@@ -52,10 +53,8 @@ class MediaFetcher:
                 await wait(self._bell, 5.0)
 
     async def _fetch(self, row: Row) -> None:
-        try:
+        with contextlib.suppress(Unavailable):  # the hold runs out, and it is due again
             await self._try(row)
-        except Unavailable:
-            pass  # the hold runs out, and it is due again
         self._bus.ring("changes")
 
     async def _try(self, row: Row) -> None:
@@ -65,9 +64,7 @@ class MediaFetcher:
             return
         try:
             async with asyncio.timeout(_TIME):
-                file = await self._files.put(
-                    live.channel.fetch(row.ref), limit=self._limit, claimed=row.mime
-                )
+                file = await self._files.put(live.channel.fetch(row.ref), limit=self._limit, claimed=row.mime)
         except TooLarge:
             await self._database.write(lambda tx: media.gave_up(tx, row.id, "too_big"))
         except (MediaError, TimeoutError, OSError) as error:

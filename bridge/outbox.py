@@ -129,7 +129,7 @@ class Outbox:
         claimed = await self._claim(room) if room > 0 else 0
         if claimed and claimed == room:
             await asyncio.sleep(0)
-            if MAX_BUSY > len(self._busy) and self._tokens.available(steady_clock()) >= 1:
+            if len(self._busy) < MAX_BUSY and self._tokens.available(steady_clock()) >= 1:
                 return
         await wait(self._bell, await self._patience(room))
 
@@ -221,8 +221,8 @@ class Outbox:
             await asyncio.sleep(self._tokens.wait(steady_clock()) if part.part > head.parts_sent else 0)
             self._tokens.take(steady_clock(), more)
         await asyncio.sleep(self._addresses.reserve(head.urn, steady_clock()))
-        while (pause_left := self._paused_until - steady_clock()) > 0:
-            await asyncio.sleep(min(pause_left, SWEEP))
+        while self._paused_until > steady_clock():  # which others may have made longer meanwhile
+            await asyncio.sleep(self._paused_until - steady_clock())
 
     async def _send(self, part: Outbound) -> Sent | SendError:
         """The call itself, bounded in time. Whatever is not understood may have arrived."""
@@ -347,4 +347,3 @@ def _why_not(head: Head) -> tuple[str, str] | None:
     if not head.agreed:
         return "rejected", "no_consent"
     return None
-

@@ -56,13 +56,17 @@ def setting(default: Any, *, env: str, example: str, description: str, **more: A
     return Field(default, validation_alias=env, examples=[example], description=description, **more)
 
 
+Secrets = Annotated[list[str], NoDecode, BeforeValidator(comma_separated), AfterValidator(_strong)]
+
+
 class Settings(EnvSettings):
     """What the gateway itself needs. Channels keep their settings in their own files."""
 
     database_url: str = setting(
         "", env="DATABASE_URL", example="postgresql://bridge:secret@localhost:5432/bridge",
         description="Where everything is kept. Empty: an SQLite file in the data folder. "
-        "`sqlite:///path/to/file.db` or `postgresql://user:password@host:port/name` (a socket folder as `?host=`).",
+        "`sqlite:///path/to/file.db` or `postgresql://user:password@host:port/name` "
+        "(a socket folder as `?host=`).",
     )  # fmt: skip
     redis_url: str = setting(
         "", env="REDIS_URL", example="redis://localhost:6379/0",
@@ -83,10 +87,10 @@ class Settings(EnvSettings):
         None, env="BRIDGE_PUBLIC_URL", example="https://chat.example.com",
         description="How vendors, agents and visitors reach this gateway. Empty: `http://localhost:<port>`.",
     )  # fmt: skip
-    secret: Annotated[list[str], NoDecode, BeforeValidator(comma_separated), AfterValidator(_strong)] = setting(
+    secret: Secrets = setting(
         [], env="BRIDGE_SECRET", example="a-long-random-text-of-at-least-32-characters",
-        description="Signs links and visitors' tokens; several separated by commas: the first signs, all verify. "
-        "Empty: made once and kept in the data folder. Must be set with PostgreSQL.",
+        description="Signs links and visitors' tokens; several separated by commas: the first signs, "
+        "all verify. Empty: made once and kept in the data folder. Must be set with PostgreSQL.",
     )  # fmt: skip
     business: str = setting(
         "Bridge", env="BRIDGE_BUSINESS_NAME", example="Bottega Lume",
@@ -101,8 +105,8 @@ class Settings(EnvSettings):
     )  # fmt: skip
     trusted_proxies: int = setting(
         0, env="BRIDGE_TRUSTED_PROXIES", example="1", ge=0, le=10,
-        description="How many proxies of yours stand before the gateway: so many entries of `X-Forwarded-For` "
-        "are believed when limits are counted per address.",
+        description="How many proxies of yours stand before the gateway: so many entries of "
+        "`X-Forwarded-For` are believed when limits are counted per address.",
     )  # fmt: skip
     metrics: bool = setting(
         True, env="BRIDGE_METRICS", example="true",
@@ -163,10 +167,9 @@ def _line(kind: type[EnvSettings], problem: dict[str, Any]) -> str:
     place = str(problem["loc"][0]) if problem["loc"] else ""
     if not place:  # a rule over several settings names them itself
         return message
-    field = next(
-        (f for name, f in kind.model_fields.items() if place in (name, f.validation_alias)), None
-    )
+    field = next((f for name, f in kind.model_fields.items() if place in (name, f.validation_alias)), None)
     if field is None:
         return f"{place}: {message}"
     example = (field.examples or [""])[0]
-    return f"{field.validation_alias}: {message[0].lower()}{message[1:]}. Example: {field.validation_alias}={example}"
+    name = field.validation_alias
+    return f"{name}: {message[0].lower()}{message[1:]}. Example: {name}={example}"

@@ -22,9 +22,11 @@ class Bus(ABC):
         self._bells: dict[str, list[asyncio.Event]] = {}
         self._listeners: list[Listener] = []
 
+    @abstractmethod
     async def start(self) -> None:
         """Begin to hear what other processes say."""
 
+    @abstractmethod
     async def close(self) -> None:
         """Stop, and give back connections."""
 

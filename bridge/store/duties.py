@@ -5,7 +5,8 @@ from __future__ import annotations
 from bridge.store.engine import Statement, Tx
 
 _TAKE = Statement(
-    """INSERT INTO duties (name, owner, until, epoch) VALUES (:name, :owner, {now} + CAST(:lease AS bigint), 1)
+    """INSERT INTO duties (name, owner, until, epoch)
+    VALUES (:name, :owner, {now} + CAST(:lease AS bigint), 1)
     ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until,
         epoch = duties.epoch + 1
     WHERE duties.until < {now} OR duties.owner = excluded.owner

@@ -43,9 +43,7 @@ class Tx(Protocol):
 
     engine: EngineName
 
-    async def run(
-        self, statement: sa.Executable, params: Mapping[str, Any] | None = None
-    ) -> Sequence[Row]:
+    async def run(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Execute, and return all rows (none for a statement without `RETURNING`)."""
         ...
 
@@ -84,7 +82,9 @@ def connect(url: str) -> Database:
     try:
         parsed = make_url(url)
     except sa.exc.ArgumentError:
-        raise SettingsError(["DATABASE_URL: is not a URL. Example: DATABASE_URL=sqlite:///bridge.db"]) from None
+        raise SettingsError(
+            ["DATABASE_URL: is not a URL. Example: DATABASE_URL=sqlite:///bridge.db"]
+        ) from None
     family = parsed.get_backend_name()
     if family == "sqlite":
         return SqliteDatabase(Path(parsed.database or "bridge.db"))
@@ -110,9 +110,7 @@ class _SyncTx:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    async def run(
-        self, statement: sa.Executable, params: Mapping[str, Any] | None = None
-    ) -> Sequence[Row]:
+    async def run(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Row]:
         result = self._connection.execute(statement, params)
         return result.all() if result.returns_rows else ()
 
@@ -217,9 +215,7 @@ class _AsyncTx:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def run(
-        self, statement: sa.Executable, params: Mapping[str, Any] | None = None
-    ) -> Sequence[Row]:
+    async def run(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Row]:
         result = await self._connection.execute(statement, params)
         return result.all() if result.returns_rows else ()
 
@@ -340,9 +336,7 @@ class Batch(Statement):
             rows = f"json_to_recordset(CAST(:rows AS json)) AS r({picks})"
         return {**_WORDS[engine], "rows": rows}
 
-    async def run_all(
-        self, tx: Tx, rows: Sequence[Mapping[str, Any]], **params: Any
-    ) -> Sequence[Row]:
+    async def run_all(self, tx: Tx, rows: Sequence[Mapping[str, Any]], **params: Any) -> Sequence[Row]:
         """Execute it over all rows at once; nothing happens for none."""
         if not rows:
             return ()

@@ -1,8 +1,8 @@
 """What a failed statement means, said in our words.
 
-    Unavailable   the database is away, full or overloaded: ask again (HTTP 503)
-    Contended     another transaction was in the way: run the same work again
-    BadData       a value in the batch cannot be stored: find it by halving the batch
+Unavailable   the database is away, full or overloaded: ask again (HTTP 503)
+Contended     another transaction was in the way: run the same work again
+BadData       a value in the batch cannot be stored: find it by halving the batch
 """
 
 from __future__ import annotations
@@ -66,4 +66,3 @@ def _sqlite_meaning(error: sqlite3.OperationalError) -> Exception | None:
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Unavailable("The database is busy")
     return None
-

@@ -156,9 +156,7 @@ async def _assignee(tx: Tx, agent_id: str | None) -> dict[str, Any]:
     return {"assignee": {"id": agent_id, "name": found[0].name}}
 
 
-async def _line(
-    tx: Tx, conversation: Row, kind: str, agent_id: str, data: dict[str, Any], now: int
-) -> None:
+async def _line(tx: Tx, conversation: Row, kind: str, agent_id: str, data: dict[str, Any], now: int) -> None:
     line = {
         "id": new_id(), "conversation_id": conversation.id, "after_seq": conversation.last_seq,
         "kind": kind, "agent_id": agent_id, "data": orjson.dumps(data).decode(), "at": now,

@@ -182,9 +182,7 @@ async def receive(tx: Tx, intakes: Sequence[Intake]) -> list[Taken]:
          if i.address and isinstance(i.event, Standing)],
         now,
     )  # fmt: skip
-    await receipts.record(
-        tx, [(i.channel_id, i.event) for i in items if isinstance(i.event, Receipt)], now
-    )
+    await receipts.record(tx, [(i.channel_id, i.event) for i in items if isinstance(i.event, Receipt)], now)
     return taken
 
 
@@ -254,14 +252,15 @@ async def _messages(tx: Tx, items: list[_Item], now: int) -> None:
     await _MESSAGES.run_all(tx, [_row(i, placed, quotes) for i in new], now=now)
     await _files(tx, items, now)
     where = dict(albums.values()) | {message_id: place[0] for message_id, place in placed.items()}
-    await note_changes(tx, [("message", where[m], m) for m in dict.fromkeys(i.message_id for i in items)], now)
+    await note_changes(
+        tx, [("message", where[m], m) for m in dict.fromkeys(i.message_id for i in items)], now
+    )
 
 
 async def _known_albums(tx: Tx, items: list[_Item]) -> dict[tuple[str, str], tuple[str, str]]:
     rows = [{"address_id": _address(i).id, "album": i.event.album} for i in items if i.event.album]
     return {
-        (row.address_id, row.album): (row.id, row.conversation_id)
-        for row in await _ALBUMS.run_all(tx, rows)
+        (row.address_id, row.album): (row.id, row.conversation_id) for row in await _ALBUMS.run_all(tx, rows)
     }
 
 

@@ -129,5 +129,7 @@ async def tidy(tx: Tx, lanes: Sequence[str]) -> None:
     rows = [{"conversation_id": lane} for lane in sorted(lanes)]
     await _SLEEP.run_all(tx, rows)
     heads_elsewhere = await _HEADS.run_all(tx, rows)
-    moved = [{"conversation_id": row.conversation_id, "channel_id": row.channel_id} for row in heads_elsewhere]
+    moved = [
+        {"conversation_id": row.conversation_id, "channel_id": row.channel_id} for row in heads_elsewhere
+    ]
     await _ELSEWHERE.run_all(tx, sorted(moved, key=lambda row: row["conversation_id"]))

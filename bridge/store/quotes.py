@@ -21,9 +21,7 @@ _QUOTED = Batch(
 )  # fmt: skip
 
 
-async def quoted(
-    tx: Tx, references: Sequence[tuple[int, str]]
-) -> dict[tuple[int, str], dict[str, Any]]:
+async def quoted(tx: Tx, references: Sequence[tuple[int, str]]) -> dict[tuple[int, str], dict[str, Any]]:
     """`{(channel id, vendor's id): {seq, text, author}}` for those that we know."""
     rows = [{"channel_id": channel_id, "external_id": external} for channel_id, external in references]
     return {

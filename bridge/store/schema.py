@@ -62,9 +62,8 @@ async def prepare(database: Database) -> None:
         return
     _refuse_newer(current)
     if not isinstance(database, SqliteDatabase):
-        raise SettingsError(
-            [f"DATABASE_URL: the schema is at {current}, this version needs {head()}. Run `bridge migrate` first."]
-        )
+        problem = f"DATABASE_URL: the schema is at {current}, this version needs {head()}."
+        raise SettingsError([f"{problem} Run `bridge migrate` first."])
     await database.schema(lambda _: _copy(database.path, current))
     await database.schema(_upgrade)
 
@@ -89,9 +88,8 @@ def _current(connection: sa.Connection) -> str | None:
 
 def _refuse_newer(current: str) -> None:
     if not is_known(current):
-        raise SettingsError(
-            [f"DATABASE_URL: this database was made by a newer version of Bridge ({current}). Run that version."]
-        )
+        problem = f"DATABASE_URL: this database was made by a newer version of Bridge ({current})."
+        raise SettingsError([f"{problem} Run that version."])
 
 
 def _upgrade(connection: sa.Connection) -> None:

@@ -13,8 +13,9 @@ context.configure(
     # SQLite changes a table by making it anew.
     render_as_batch=connection.dialect.name == "sqlite",
     # `changes.xid` exists on PostgreSQL only.
-    include_object=lambda _object, name, kind, _reflected, _to: (kind, name) != ("column", "xid")
-    and name != "changes_xid",
+    include_object=lambda _object, name, kind, _reflected, _to: (
+        (kind, name) != ("column", "xid") and name != "changes_xid"
+    ),
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -1,0 +1,48 @@
+"""What has to be tidied now and then, by one node."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from bridge.duty import Duty
+from bridge.errors import Unavailable
+from bridge.ids import now_ms
+from bridge.store import changes, handling, media, tokens
+from bridge.store.engine import Database
+from bridge.store.files import Files
+
+log = structlog.get_logger()
+
+_EVERY = 300.0
+_DAY_MS = 24 * 3600 * 1000
+# A thread that has been resolved for so long is over: the next message of its contact starts a new one.
+_THREAD_ENDS_MS = 7 * _DAY_MS
+
+
+class Housekeeper:
+    """Forgets what has served: old changes, expired sessions, uploads that were never sent."""
+
+    def __init__(self, database: Database, files: Files, duty: Duty) -> None:
+        self._database = database
+        self._files = files
+        self._duty = duty
+
+    async def run(self) -> None:
+        """Tidy for ever."""
+        while True:
+            try:
+                if await self._duty.take():
+                    await self._tidy()
+            except Unavailable:
+                log.info("housekeeping waits for the database")
+            await asyncio.sleep(_EVERY)
+
+    async def _tidy(self) -> None:
+        await self._database.write(changes.prune)
+        await self._database.write(tokens.prune)
+        await self._database.write(lambda tx: handling.end_old(tx, _THREAD_ENDS_MS))
+        before = now_ms() - _DAY_MS
+        for sha256 in await self._database.write(lambda tx: media.forget_loose(tx, before)):
+            await asyncio.to_thread(self._files.remove, sha256)

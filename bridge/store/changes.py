@@ -1,0 +1,154 @@
+"""Reading the feed of changes: what happened after a cursor, with nothing missed.
+
+An increasing number is no cursor on PostgreSQL: of two transactions the one with the later number
+may commit first, and a reader in between would skip the other for ever. There a row also carries
+its transaction (`xid`), and only rows whose transaction is older than every running one are read,
+in the order (xid, pos). On SQLite, where one transaction writes at a time, `xid` is always 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from bridge.ids import now_ms
+from bridge.store.engine import EngineName, Row, Tx
+from bridge.store.tables import meta
+
+# How long a page may have been away and still resume.
+KEPT_MS = 72 * 3600 * 1000
+
+
+class Position(NamedTuple):
+    """A place in the feed, between changes."""
+
+    xid: int
+    pos: int
+
+
+class Change(NamedTuple):
+    """One entry of the feed. `subject_id` is the message, activity or contact that `kind` says."""
+
+    at: Position
+    kind: str
+    conversation_id: str | None
+    subject_id: str | None
+
+
+class Cursor(NamedTuple):
+    """A position and the feed it belongs to: a restored database has another feed."""
+
+    feed: str
+    position: Position
+
+    def __str__(self) -> str:
+        return f"{self.feed}-{self.position.xid:x}-{self.position.pos:x}"
+
+
+def parse_cursor(text: str) -> Cursor | None:
+    """The cursor behind what a page sent, if it is one."""
+    try:
+        feed, xid, pos = text.split("-")
+        position = Position(int(xid, 16), int(pos, 16))
+    except ValueError:
+        return None
+    return Cursor(feed, position) if max(position) < 1 << 63 and min(position) >= 0 else None
+
+
+_COLUMNS = "pos, kind, conversation_id, subject_id"
+_AFTER: dict[EngineName, sa.TextClause] = {
+    "sqlite": sa.text(
+        f"SELECT 0 AS xid, {_COLUMNS} FROM changes WHERE pos > :pos AND pos <= :until_pos "
+        "ORDER BY pos LIMIT :limit"
+    ),
+    "postgresql": sa.text(
+        f"SELECT xid::text::bigint AS xid, {_COLUMNS} FROM changes "
+        "WHERE (xid, pos) > (CAST(CAST(:xid AS text) AS xid8), CAST(:pos AS bigint)) "
+        "AND (xid, pos) <= (CAST(CAST(:until_xid AS text) AS xid8), CAST(:until_pos AS bigint)) "
+        "AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, pos LIMIT CAST(:limit AS int)"
+    ),
+}
+_END = Position((1 << 63) - 1, (1 << 63) - 1)
+
+# Whatever is committed by now is before this place, and whatever is not comes after it.
+_NOW: dict[EngineName, sa.TextClause] = {
+    "sqlite": sa.text(
+        "SELECT 0 AS xid, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0) AS pos"
+    ),
+    "postgresql": sa.text(
+        "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid, 0::bigint AS pos"
+    ),
+}
+
+_HELD_UP = sa.text("SELECT 1 FROM changes WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT 1")
+
+_OLD: dict[EngineName, sa.TextClause] = {
+    "sqlite": sa.text("SELECT 0 AS xid, max(pos) AS pos FROM changes WHERE at < :before HAVING max(pos) > 0"),
+    "postgresql": sa.text(
+        "SELECT xid::text::bigint AS xid, pos FROM changes WHERE at < CAST(:before AS bigint) "
+        "AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY changes.xid DESC, pos DESC LIMIT 1"
+    ),
+}
+_PRUNE: dict[EngineName, sa.TextClause] = {
+    "sqlite": sa.text("DELETE FROM changes WHERE pos <= :pos"),
+    "postgresql": sa.text(
+        "DELETE FROM changes WHERE (xid, pos) <= (CAST(CAST(:xid AS text) AS xid8), CAST(:pos AS bigint))"
+    ),
+}
+
+
+async def feed_id(tx: Tx) -> str:
+    """The name of this database's feed."""
+    return await _meta(tx, "feed_id")
+
+
+async def now(tx: Tx) -> Position:
+    """The place after everything that can be read, before everything that cannot yet."""
+    row = (await tx.run(_NOW[tx.engine]))[0]
+    return Position(row.xid, row.pos)
+
+
+async def after(tx: Tx, position: Position, *, until: Position = _END, limit: int) -> list[Change]:
+    """The next changes after a place, at most `limit`, oldest first."""
+    params = {"pos": position.pos, "until_pos": until.pos, "limit": limit}
+    if tx.engine == "postgresql":  # xid8 travels as text
+        params |= {"xid": str(position.xid), "until_xid": str(until.xid)}
+    return [_change(row) for row in await tx.run(_AFTER[tx.engine], params)]
+
+
+async def is_held_up(tx: Tx) -> bool:
+    """Whether there are committed changes that cannot be read before an older transaction ends."""
+    return tx.engine == "postgresql" and bool(await tx.run(_HELD_UP))
+
+
+async def is_known(tx: Tx, cursor: Cursor) -> bool:
+    """Whether everything after this cursor is still here, and it is not from another feed."""
+    if cursor.feed != await feed_id(tx):
+        return False
+    pruned = parse_cursor(await _meta(tx, "changes_pruned"))
+    begin = pruned.position if pruned else Position(0, 0)
+    return begin <= cursor.position <= await now(tx)
+
+
+async def prune(tx: Tx, kept_ms: int = KEPT_MS) -> int:
+    """Forget what is older than `kept_ms`; cursors before that are unknown from then on."""
+    rows: Sequence[Row] = await tx.run(_OLD[tx.engine], {"before": now_ms() - kept_ms})
+    if not rows:
+        return 0
+    last = Position(rows[0].xid, rows[0].pos)
+    mark = str(Cursor(await feed_id(tx), last))
+    await tx.run(sa.delete(meta).where(meta.c.key == "changes_pruned"))
+    await tx.run(sa.insert(meta).values(key="changes_pruned", value=mark))
+    params = {"pos": last.pos} | ({"xid": str(last.xid)} if tx.engine == "postgresql" else {})
+    return await tx.count(_PRUNE[tx.engine], params)
+
+
+def _change(row: Row) -> Change:
+    return Change(Position(row.xid, row.pos), row.kind, row.conversation_id, row.subject_id)
+
+
+async def _meta(tx: Tx, key: str) -> str:
+    rows = await tx.run(sa.select(meta.c.value).where(meta.c.key == key))
+    return str(rows[0].value) if rows else ""
