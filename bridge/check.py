@@ -1,6 +1,6 @@
 """`bridge check`: what is configured, what answers, what vendors think, and what to do about it.
 
-It changes nothing, and works while the gateway runs and while it does not.
+It sends nothing and changes nothing, and works while the gateway runs and while it does not.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ async def _database(settings: Settings) -> list[Finding]:
         return [_ok(f"The database will be made at the first start: SQLite, {database.path}.")]
     try:
         current = await schema.revision(database)
-        findings = [_schema(database, current), *_secret(settings, database)]
-        return [*findings, *await _agents(database)] if current == schema.head() else findings
+        finding = _schema(database, current)
+        return [finding, *await _agents(database)] if current == schema.head() else [finding]
     except Unavailable as error:
         todo = "Start it, or correct DATABASE_URL. Bridge waits for it, and vendors are told to come again."
         return [_error(f"The database ({_name(database)}) does not answer: {error.detail}.", todo)]
@@ -130,13 +130,6 @@ def _schema(database: engine.Database, current: str | None) -> Finding:
         )
     todo = "Run that version, or restore a backup from before it."
     return _error(f"The database was made by a newer version of Bridge (schema {current}).", todo)
-
-
-def _secret(settings: Settings, database: engine.Database) -> list[Finding]:
-    if settings.secret or isinstance(database, engine.SqliteDatabase):
-        return []
-    todo = "Set BRIDGE_SECRET to 32 random characters or more, the same in every process."
-    return [_error("With PostgreSQL every process must know the same secret, and none is set.", todo)]
 
 
 async def _agents(database: engine.Database) -> list[Finding]:

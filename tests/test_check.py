@@ -131,12 +131,6 @@ async def test_a_database_that_does_not_exist_is_named(
     assert "does not exist" in finding.what
 
 
-async def test_postgresql_without_a_secret_is_an_error(tmp_path: Path, postgresql_url: str) -> None:
-    """Each process would make its own, and refuse the links of the others."""
-    finding = named(await found(settings(tmp_path, DATABASE_URL=postgresql_url)), "same secret")
-    assert (finding.level, "BRIDGE_SECRET" in finding.todo) == ("error", True)
-
-
 async def test_a_schema_of_a_newer_version_is_an_error(
     tmp_path: Path, postgresql: servers.PostgreSQL, postgresql_url: str
 ) -> None:
