@@ -1,0 +1,197 @@
+"""The way in: each event once, in order, whatever else is in its batch."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from bridge.models import Edit, Event, Inbound, Media, Receipt, Standing
+from bridge.store.engine import Database, Row
+from bridge.store.failures import BadData
+from bridge.store.inbound import Intake, Taken, receive
+from bridge.store.tables import activity, addresses, attachments, conversations, events, messages, versions
+from bridge.store.writer import Writer
+
+
+def hello(number: int, *, chat: int = 7, **more: Any) -> Inbound:
+    """A customer's message."""
+    defaults = {"text": f"message {number}", "external_id": f"{chat}:{number}", "name": "Giulia"}
+    return Inbound(key=f"update:{number}", urn=f"telegram:{chat}", **(defaults | more))
+
+
+async def take(database: Database, channel: int, *found: Event) -> Taken:
+    """Receive events as one webhook."""
+    return (await database.write(lambda tx: receive(tx, [Intake(channel, found)])))[0]
+
+
+async def rows(database: Database, table: sa.Table, *order: str) -> list[Row]:
+    """All rows of a table."""
+    query = sa.select(table).order_by(*(table.c[name] for name in order))
+    return list(await database.read(lambda tx: tx.run(query)))
+
+
+async def test_first_message_makes_contact_address_conversation(database: Database, channel: int) -> None:
+    """A stranger's first message is all it takes to be answered."""
+    await take(database, channel, hello(1, handle="@giulia"))
+    (address,) = await rows(database, addresses)
+    (conversation,) = await rows(database, conversations)
+    (message,) = await rows(database, messages)
+    assert (address.urn, address.handle, address.consent_source) == ("telegram:7", "@giulia", "wrote")
+    assert (conversation.contact_id, conversation.status) == (address.contact_id, "open")
+    assert (conversation.last_seq, conversation.unread) == (1, 1)
+    assert (message.seq, message.text, message.status) == (1, "message 1", "received")
+
+
+async def test_repeated_event_changes_nothing(database: Database, channel: int) -> None:
+    """Vendors repeat webhooks: the second time is a success without effect."""
+    first = await take(database, channel, hello(1), hello(2))
+    again = await take(database, channel, hello(1), hello(2), hello(2))
+    assert (first.new, again.new) == (2, 0)
+    assert [row.seq for row in await rows(database, messages, "seq")] == [1, 2]
+
+
+async def test_order_of_arrival_is_the_order_of_seq(database: Database, channel: int) -> None:
+    """Several messages in one webhook keep their order, whatever their ids sort like."""
+    await take(database, channel, *(hello(number) for number in (10, 9, 2, 11)))
+    found = await rows(database, messages, "seq")
+    assert [row.text for row in found] == [f"message {number}" for number in (10, 9, 2, 11)]
+    assert [row.seq for row in found] == [1, 2, 3, 4]
+
+
+async def test_many_writers_at_once_make_one_contact(database: Database, channel: int) -> None:
+    """Two first messages of one customer at the same moment are one person in one conversation."""
+    await asyncio.gather(*(take(database, channel, hello(number)) for number in range(12)))
+    assert len(await rows(database, addresses)) == 1
+    assert len(await rows(database, conversations)) == 1
+    assert [row.seq for row in await rows(database, messages, "seq")] == list(range(1, 13))
+
+
+async def test_message_reopens_a_resolved_conversation(database: Database, channel: int) -> None:
+    """Whoever closed the thread, the customer's next word opens it again, and the thread says so."""
+    await take(database, channel, hello(1))
+    await database.write(lambda tx: tx.run(sa.update(conversations).values(status="resolved")))
+    await take(database, channel, hello(2))
+    (conversation,) = await rows(database, conversations)
+    (line,) = await rows(database, activity)
+    assert (conversation.status, conversation.last_seq) == ("open", 2)
+    assert (line.kind, line.after_seq) == ("reopened", 1)
+
+
+async def test_album_is_one_message_with_several_files(database: Database, channel: int) -> None:
+    """The parts of an album come apart, in one webhook or in several."""
+    photo = Media(kind="image", ref="f1")
+    parts = [hello(n, kind="image", album="7:a", media=(replace(photo, ref=f"f{n}"),)) for n in (1, 2, 3)]
+    await take(database, channel, *parts[:2])
+    await take(database, channel, parts[2])
+    (message,) = await rows(database, messages)
+    files = await rows(database, attachments, "created_at", "position")
+    assert {row.message_id for row in files} == {message.id}
+    assert sorted(row.ref for row in files) == ["f1", "f2", "f3"]
+
+
+async def test_album_sent_twice_at_once_stays_one_message(database: Database, channel: int) -> None:
+    """Two webhooks with parts of one album may run in parallel."""
+    photo = Media(kind="image", ref="f")
+    parts = [hello(n, kind="image", album="7:a", media=(photo,)) for n in range(6)]
+    await asyncio.gather(*(take(database, channel, part) for part in parts))
+    assert len(await rows(database, messages)) == 1
+    assert len(await rows(database, attachments)) == 6
+
+
+async def test_edit_keeps_both_versions(database: Database, channel: int) -> None:
+    """What the customer wrote first is not lost, and an edit without a change is no edit."""
+    await take(database, channel, hello(1))
+    same = Edit(key="update:2", urn="telegram:7", external_id="7:1", text="message 1")
+    await take(database, channel, same, replace(same, key="update:3", text="message one"))
+    (message,) = await rows(database, messages)
+    assert message.text == "message one"
+    assert message.edited_at is not None
+    assert [row.text for row in await rows(database, versions)] == ["message 1"]
+
+
+async def test_edit_beside_its_message_in_one_batch(database: Database, channel: int) -> None:
+    """A quick customer edits before the first poll."""
+    edit = Edit(key="update:2", urn="telegram:7", external_id="7:1", text="better")
+    await take(database, channel, hello(1), edit)
+    (message,) = await rows(database, messages)
+    assert message.text == "better"
+
+
+async def test_quoted_message_is_found(database: Database, channel: int) -> None:
+    """An answer to a message shows which one."""
+    await take(database, channel, hello(1), hello(2, chat=8))
+    await take(database, channel, hello(3, reply_to="7:1"))
+    message = (await rows(database, messages, "created_at", "seq"))[-1]
+    assert '"seq":1' in message.data
+    assert '"text":"message 1"' in message.data
+
+
+async def test_opt_out_outlives_messages_and_blocks(database: Database, channel: int) -> None:
+    """STOP holds until START: neither a later message nor an unblock undoes it."""
+    stop = Standing(key="stop", urn="telegram:7", state="opted_out", reason="stop")
+    await take(database, channel, hello(1), stop)
+    await take(database, channel, hello(2), replace(stop, key="unblock", state="open", reason="unblocked"))
+    (address,) = await rows(database, addresses)
+    assert address.state == "opted_out"
+    await take(database, channel, replace(stop, key="start", state="open", reason="start"))
+    (address,) = await rows(database, addresses)
+    assert (address.state, address.consent_source) == ("open", "start")
+
+
+async def test_blocked_address_opens_when_the_customer_writes(database: Database, channel: int) -> None:
+    """Who writes can be written to."""
+    block = Standing(key="block", urn="telegram:7", state="blocked")
+    await take(database, channel, hello(1), block)
+    await take(database, channel, hello(2))
+    (address,) = await rows(database, addresses)
+    assert address.state == "open"
+    assert [row.kind for row in await rows(database, activity)] == ["address"]
+
+
+async def test_parked_event_keeps_its_raw_form_and_a_placeholder(database: Database, channel: int) -> None:
+    """What cannot be understood is kept for a person, and the thread shows that something came."""
+    await take(database, channel, hello(1, kind="unsupported", raw='{"strange": 1}', parked="unknown kind"))
+    (event,) = await rows(database, events)
+    (message,) = await rows(database, messages)
+    assert (event.state, event.body, event.error) == ("parked", '{"strange": 1}', "unknown kind")
+    assert message.kind == "unsupported"
+
+
+@pytest.mark.parametrize(
+    "text", ["a\x00b", "a\ud800b", "\u202egnal", "<script>alert(1)</script>", "🐘" * 3000]
+)
+async def test_odd_text_is_stored_as_it_is_but_for_what_cannot_be(
+    database: Database, channel: int, text: str
+) -> None:
+    """NUL and lone surrogates are replaced; all else is data, whatever it looks like."""
+    await take(database, channel, hello(1, text=text, name=text, raw=text))
+    (message,) = await rows(database, messages)
+    assert message.text == text.replace("\x00", "\ufffd").replace("\ud800", "\ufffd")
+
+
+async def test_receipt_before_its_message_is_kept(database: Database, channel: int) -> None:
+    """A vendor's receipt may be faster than our own commit."""
+    await take(database, channel, Receipt(external_id="SM1", status="delivered"))
+    found = await database.read(lambda tx: tx.run(sa.text("SELECT status FROM receipts")))
+    assert [row.status for row in found] == ["delivered"]
+
+
+async def test_bad_row_in_a_batch_stops_no_other(database: Database, channel: int) -> None:
+    """One job that cannot be stored fails alone; those around it are stored, in order."""
+    writer = Writer(database)
+    writer.start()
+    missing = channel + 1000
+    jobs = [
+        writer.write(receive, Intake(missing if number == 5 else channel, (hello(number),)))
+        for number in range(10)
+    ]
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    await writer.close()
+    assert isinstance(results[5], BadData)
+    assert [r.new for i, r in enumerate(results) if i != 5 and isinstance(r, Taken)] == [1] * 9
+    texts = [row.text for row in await rows(database, messages, "seq")]
+    assert texts == [f"message {number}" for number in range(10) if number != 5]

@@ -1,0 +1,161 @@
+"""Replies: accepted once, with the reason when they cannot be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from bridge.errors import BridgeError, Conflict, Invalid, NotFound
+from bridge.ids import new_id, now_ms
+from bridge.models import Limits, Standing
+from bridge.store import agents, handling
+from bridge.store.engine import Database
+from bridge.store.inbound import Intake, receive
+from bridge.store.replies import Accepted, Carrier, Draft, Outcome, accept
+from bridge.store.tables import conversations, lanes, messages
+from tests.store.test_inbound import hello, rows, take
+
+LIMITS = Limits(text=100, part=100, files=2, file_size=1000)
+
+
+class Desk:
+    """An agent before a conversation."""
+
+    def __init__(self, database: Database, channel: int, agent_id: str, conversation_id: str) -> None:
+        self.database = database
+        self.channel = channel
+        self.agent_id = agent_id
+        self.conversation_id = conversation_id
+
+    def draft(self, text: str = "Subito!", **more: Any) -> Draft:
+        """A reply to the conversation."""
+        carrier = Carrier(label="Telegram", limits=LIMITS, pulled=more.pop("pulled", False))
+        defaults: dict[str, Any] = {
+            "id": new_id(), "conversation_id": self.conversation_id, "agent_id": self.agent_id, "kind": "reply",
+            "client_id": new_id(), "deadline_at": now_ms() + 60_000, "carriers": {self.channel: carrier},
+        }  # fmt: skip
+        return Draft(text=text, **(defaults | more))
+
+    async def accept(self, *drafts: Draft) -> list[Outcome]:
+        """Hand drafts in as one batch."""
+        return list(await self.database.write(lambda tx: accept(tx, drafts)))
+
+    async def statuses(self) -> list[str]:
+        """The states of all replies and notes, in order."""
+        return [
+            row.status for row in await rows(self.database, messages, "seq") if row.direction != "inbound"
+        ]
+
+
+@pytest.fixture
+async def desk(database: Database, channel: int) -> Desk:
+    """An agent, and a customer who wrote."""
+    await take(database, channel, hello(1))
+    agent = await database.write(
+        lambda tx: agents.add(tx, email="anna@example.com", name="Anna", password_hash="")
+    )
+    (conversation,) = await rows(database, conversations)
+    return Desk(database, channel, agent.id, conversation.id)
+
+
+async def test_reply_is_queued_behind_the_customer(desk: Desk) -> None:
+    """A reply has the next seq, wakes its lane, and ends the customer's wait."""
+    (outcome,) = await desk.accept(desk.draft())
+    assert isinstance(outcome, Accepted)
+    assert (outcome.new, outcome.channel_id) == (True, desk.channel)
+    (conversation,) = await rows(desk.database, conversations)
+    (lane,) = await rows(desk.database, lanes)
+    assert (conversation.last_seq, conversation.unread, conversation.waiting_since) == (2, 0, None)
+    assert lane.due_at is not None
+    assert await desk.statuses() == ["queued"]
+
+
+async def test_same_client_id_is_the_same_message(desk: Desk) -> None:
+    """A double click, a retry after a lost answer, twice in one batch: one message."""
+    draft = desk.draft(client_id="c1")
+    again = desk.draft(client_id="c1")
+    first, second = await desk.accept(draft, again)
+    (third,) = await desk.accept(desk.draft(client_id="c1"))
+    assert first == Accepted(draft.id, True, desk.channel)
+    assert second == third == Accepted(draft.id, False)
+    assert await desk.statuses() == ["queued"]
+
+
+async def test_same_client_id_with_another_text_is_a_conflict(desk: Desk) -> None:
+    """A client that reuses an id has a bug; silence would lose the second text."""
+    await desk.accept(desk.draft("one", client_id="c1"))
+    (outcome,) = await desk.accept(desk.draft("two", client_id="c1"))
+    assert isinstance(outcome, Conflict)
+
+
+async def test_note_goes_nowhere(desk: Desk) -> None:
+    """A note is for the team: no lane, no channel, and the customer still waits."""
+    (outcome,) = await desk.accept(desk.draft(kind="note"))
+    assert isinstance(outcome, Accepted)
+    assert outcome.channel_id is None
+    assert await desk.statuses() == ["noted"]
+    assert await rows(desk.database, lanes) == []
+    (conversation,) = await rows(desk.database, conversations)
+    assert conversation.waiting_since is not None
+
+
+async def test_pulled_channel_needs_no_lane(desk: Desk) -> None:
+    """A visitor's page fetches its messages: a reply is sent when it is committed."""
+    await desk.accept(desk.draft(pulled=True))
+    assert await desk.statuses() == ["sent"]
+    assert await rows(desk.database, lanes) == []
+
+
+async def test_text_over_the_limit_names_the_limit(desk: Desk) -> None:
+    """The agent is told the limit, counted as the vendor counts."""
+    (outcome,) = await desk.accept(desk.draft("🐘" * 51))
+    assert isinstance(outcome, Invalid)
+    assert outcome.extra["limit"] == LIMITS.text
+
+
+@pytest.mark.parametrize("state", ["blocked", "opted_out", "invalid"])
+async def test_closed_address_is_refused_with_its_reason(desk: Desk, state: Any) -> None:
+    """Nothing goes to who does not want it (I7)."""
+    await take(desk.database, desk.channel, Standing(key="s", urn="telegram:7", state=state))
+    (outcome,) = await desk.accept(desk.draft())
+    assert isinstance(outcome, Conflict)
+    assert outcome.extra["reason"] == state
+
+
+async def test_wrong_targets_are_refused(desk: Desk) -> None:
+    """A conversation, an address or a file that is not there, or is somebody else's."""
+    intake = Intake(desk.channel, (hello(2, chat=8),))
+    await desk.database.write(lambda tx: receive(tx, [intake]))
+    query = sa.text("SELECT id FROM addresses WHERE urn = 'telegram:8'")
+    foreign = (await desk.database.read(lambda tx: tx.run(query)))[0].id
+    outcomes = await desk.accept(
+        desk.draft(conversation_id=new_id()), desk.draft(via=foreign), desk.draft(attachments=(new_id(),)),
+        desk.draft(carriers={}), desk.draft("fine"),
+    )  # fmt: skip
+    kinds = [type(outcome) for outcome in outcomes]
+    assert kinds == [NotFound, Invalid, Invalid, Conflict, Accepted]
+
+
+async def test_unknown_reply_is_settled_by_an_agent(desk: Desk) -> None:
+    """Nobody but a person decides what became of it; only once."""
+    (outcome,) = await desk.accept(desk.draft())
+    assert isinstance(outcome, Accepted)
+    await desk.database.write(lambda tx: tx.run(sa.text("UPDATE messages SET status='unknown' WHERE seq=2")))
+    message = outcome.message_id
+    await desk.database.write(lambda tx: handling.settle(tx, message, desk.agent_id, "arrived"))
+    assert await desk.statuses() == ["sent"]
+    with pytest.raises(BridgeError):
+        await desk.database.write(lambda tx: handling.settle(tx, message, desk.agent_id, "again"))
+
+
+async def test_queued_reply_can_be_cancelled_once(desk: Desk) -> None:
+    """What has not left can be taken back."""
+    (outcome,) = await desk.accept(desk.draft())
+    assert isinstance(outcome, Accepted)
+    message = outcome.message_id
+    await desk.database.write(lambda tx: handling.cancel(tx, message))
+    assert await desk.statuses() == ["rejected"]
+    with pytest.raises(Conflict):
+        await desk.database.write(lambda tx: handling.cancel(tx, message))
