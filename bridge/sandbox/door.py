@@ -50,6 +50,7 @@ class Door:
         self._listener = None
         # Bound but not listening: the kernel refuses, and nobody else can take the port.
         self._held = await _bound(self._port)
+        await asyncio.sleep(0.02)  # a client in this loop has to see its open connections go
 
     async def close(self) -> None:
         """Give everything back."""

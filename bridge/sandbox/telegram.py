@@ -27,7 +27,7 @@ _NGINX = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n</
 class Telegram(Vendor):
     """One bot with its chats. `say` is what a customer does, `sent` what the bot sent."""
 
-    channel = "telegram"
+    channel, repeats = "telegram", True
 
     def __init__(
         self, feed: Feed, wire: Wire, post: Postman, *,

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -64,6 +65,11 @@ class Updates:
             self._queue(chat_id, made["update_id"])
         self._wake("new")
         return made
+
+    @property
+    def polled(self) -> bool:
+        """Whether somebody waits in getUpdates."""
+        return self._poll is not None and not self._poll.done()
 
     async def settled(self, within: float) -> None:
         """Wait until the bot has confirmed everything; `TimeoutError` when it does not."""
@@ -155,6 +161,7 @@ class Updates:
     async def close(self) -> None:
         """End all deliveries."""
         self._wake("terminated")
+        self._lanes.clear()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -212,7 +219,7 @@ class Updates:
 
 def _complaint(reply: Reply) -> str:
     if reply.status:
-        return f"Wrong response from the webhook: {reply.status}"
+        return f"Wrong response from the webhook: {reply.status} {HTTPStatus(reply.status).phrase}"
     return {"connection refused": "Connection refused", "timed out": "Read timeout expired"}.get(
         reply.error, "Connection reset by peer"
     )

@@ -30,7 +30,7 @@ _SHOWN = 500
 class Twilio(Vendor):
     """One account and the customers' phones. `say` is what a customer does."""
 
-    channel = "sms"
+    channel, repeats = "sms", False
 
     def __init__(
         self, feed: Feed, wire: Wire, post: Postman, *,

@@ -85,6 +85,8 @@ class Vendor(ABC):
     """A stand-in that speaks its vendor's HTTP on a port of its own."""
 
     channel: ClassVar[str]
+    repeats: ClassVar[bool]
+    """Whether a webhook that was not taken is kept and delivered later."""
 
     def __init__(self, feed: Feed, wire: Wire, post: Postman, *, port: int, keep: int) -> None:
         self.knobs = Knobs()
@@ -141,8 +143,9 @@ class Vendor(ABC):
         knobs.drop_webhooks = knobs.drop_webhooks if drop_webhooks is None else drop_webhooks
         await (self.door.shut() if mode == "down" else self.door.open())
         # A vendor that is down reaches nobody: what customers write waits there.
-        (self.delivers.clear if mode == "down" else self.delivers.set)()
-        self.feed.tell("vendor", vendor=self.channel, knobs=asdict(knobs))
+        held = mode == "down" or (knobs.drop_webhooks and self.repeats)
+        (self.delivers.clear if held else self.delivers.set)()
+        self._tell()
 
     def record(self, entry: Json) -> None:
         """Remember something that was sent."""
@@ -151,6 +154,9 @@ class Vendor(ABC):
     def forget_sent(self) -> None:
         """Empty the record."""
         self._sent.clear()
+
+    def _tell(self) -> None:
+        self.feed.tell("vendor", vendor=self.channel, knobs=asdict(self.knobs))
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         started = time.perf_counter()
@@ -167,6 +173,8 @@ class Vendor(ABC):
                 seconds=time.perf_counter() - started, note=answer.note,
                 request=call.params, response=None if lost else answer.body,
             )  # fmt: skip
+        if mode not in ("ok", self.knobs.mode):  # the last of its `times`
+            self._tell()
         if lost and request.transport is not None:
             request.transport.abort()
         return _response(answer)
