@@ -165,7 +165,7 @@ async def build(settings: Settings, say: Callable[[str], None] = log.info) -> Ga
     inbox = Inbox(database, writer, bus, live, settings.reply_deadline)
     context = Context(
         settings=settings, site=site, database=database, inbox=inbox, channels=live, bus=bus, files=files,
-        feed=Feed(database, bus),
+        feed=Feed(database, bus, live),
     )  # fmt: skip
     return Gateway(settings, site, database, writer, bus, live, inbox, files, context, [])
 

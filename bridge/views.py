@@ -143,6 +143,13 @@ class MessageView(View):
     late: bool = False
 
 
+class VersionView(View):
+    """A text that a message had, from `at` on."""
+
+    text: str
+    at: Time
+
+
 class Preview(View):
     """The last message of a conversation, for a list row."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.channels.base import Channel
+from bridge.views import ChannelView, LimitsView
 
 
 @dataclass(slots=True)
@@ -16,3 +17,15 @@ class LiveChannel:
     channel: Channel
     state: Literal["up", "degraded", "down", "setup"] = "up"
     detail: str = ""
+
+    def view(self) -> ChannelView:
+        """The channel as the API shows it."""
+        channel, limits = self.channel, self.channel.limits
+        return ChannelView(
+            id=self.id, type=channel.type, label=channel.label, identity=channel.identity,
+            state=self.state, detail=self.detail,
+            limits=LimitsView(
+                text=limits.text, caption=limits.caption, files=limits.files, file_size=limits.file_size,
+                highest=limits.highest, segments=limits.segments,
+            ),
+        )  # fmt: skip

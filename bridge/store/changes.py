@@ -112,7 +112,7 @@ async def now(tx: Tx) -> Position:
 
 async def after(tx: Tx, position: Position, *, until: Position = _END, limit: int) -> list[Change]:
     """The next changes after a place, at most `limit`, oldest first."""
-    params = {"pos": position.pos, "until_pos": until.pos, "limit": limit}
+    params: dict[str, int | str] = {"pos": position.pos, "until_pos": until.pos, "limit": limit}
     if tx.engine == "postgresql":  # xid8 travels as text
         params |= {"xid": str(position.xid), "until_xid": str(until.xid)}
     return [_change(row) for row in await tx.run(_AFTER[tx.engine], params)]

@@ -14,7 +14,7 @@ from bridge.store.tables import addresses, channels, contacts, conversations
 from bridge.store.usable import why_not
 from bridge.views import AddressView, ContactView
 
-_IDS = sa.bindparam("ids", expanding=True)
+_IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
 _CONTACTS = sa.select(contacts).where(contacts.c.id.in_(_IDS))
 # The one that was used last comes first.
 _ADDRESSES = (

@@ -42,7 +42,7 @@ _JOINED = (
     .outerjoin(_last_channel, _last_channel.c.id == _last.c.channel_id)
 )
 # A note travels on no channel: then it is the one that the next reply takes.
-_SHOWN_CHANNEL = sa.func.coalesce(_last_channel.c.type, channels.c.type)
+_shown_channel: sa.ColumnElement[str] = sa.func.coalesce(_last_channel.c.type, channels.c.type)
 
 _UNSETTLED = (
     sa.select(sa.func.count())
@@ -61,7 +61,7 @@ _VIEWS = (
         addresses.c.channel_id,
         channels.c.type.label("route_channel"),
         channels.c.state.label("channel_state"),
-        _SHOWN_CHANNEL.label("channel"),
+        _shown_channel.label("channel"),
         _last.c.direction,
         _last.c.kind,
         sa.func.substr(_last.c.text, 1, _PREVIEW_LENGTH).label("text"),
@@ -169,7 +169,7 @@ def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
     if wanted.status:
         found.append(conversations.c.status == wanted.status)
     if wanted.channel:
-        found.append(wanted.channel == _SHOWN_CHANNEL)
+        found.append(_shown_channel == wanted.channel)
     if wanted.assignee == "none":
         found.append(conversations.c.assignee_id.is_(None))
     elif wanted.assignee:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import sqlalchemy as sa
 
 from bridge.errors import NotFound
@@ -29,7 +31,7 @@ async def save(tx: Tx, *, agent_id: str, conversation_id: str, kind: str, text: 
     await tx.run(sa.delete(drafts).where(*_mine(agent_id, conversation_id), drafts.c.kind == kind))
 
 
-async def of(tx: Tx, *, agent_id: str, conversation_id: str) -> dict[str, str]:
+async def of(tx: Tx, *, agent_id: str, conversation_id: str) -> dict[Literal["reply", "note"], str]:
     """`{kind: text}` of an agent's drafts in a conversation."""
     rows = await tx.run(sa.select(drafts.c.kind, drafts.c.text).where(*_mine(agent_id, conversation_id)))
     return {row.kind: row.text for row in rows}

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import puremagic
 
@@ -93,9 +94,10 @@ def sniff(head: bytes, claimed: str) -> str:
     return mime
 
 
-def kind_of(mime: str) -> str:
+def kind_of(mime: str) -> Literal["image", "video", "audio", "document"]:
     """The kind of attachment that a media type makes."""
     if mime in ("image/jpeg", "image/png", "image/webp", "image/gif"):
         return "image"
-    family = mime.split("/")[0]
-    return family if family in ("video", "audio") else "document"
+    if mime.startswith("video/"):
+        return "video"
+    return "audio" if mime.startswith("audio/") else "document"

@@ -78,7 +78,7 @@ async def before(tx: Tx, conversation_id: str, seq: int, limit: int) -> list[Mes
     return await _views(tx, rows[::-1])
 
 
-async def older_versions(tx: Tx, message_id: str) -> list[VersionView]:
+async def all_versions(tx: Tx, message_id: str) -> list[VersionView]:
     """Every text that a message has had, the current one last; `NotFound` for no message."""
     columns = (messages.c.text, messages.c.created_at, messages.c.edited_at)
     current = await tx.run(sa.select(*columns).where(messages.c.id == message_id))

@@ -25,9 +25,8 @@ class StoredFile:
 
 async def add(tx: Tx, stored: Stored, *, owner: str, name: str) -> FileView:
     """Name a file that is on disk already; it belongs to `owner` until a message takes it."""
-    file = FileView(
-        id=new_id(), name=name, mime=stored.mime, kind=kind_of(stored.mime), size=stored.size, url=""
-    )
+    kind = kind_of(stored.mime)
+    file = FileView(id=new_id(), name=name, mime=stored.mime, kind=kind, size=stored.size, url="")
     await tx.run(
         sa.insert(attachments).values(
             id=file.id, owner=owner, kind=file.kind, name=name, mime=stored.mime, size=stored.size,

@@ -1,0 +1,1 @@
+"""HTTP in: vendors' webhooks, the agents' API and page, the site's widget."""

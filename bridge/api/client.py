@@ -1,0 +1,38 @@
+"""Where a request comes from: its address, and whether a page of ours made it."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+from yarl import URL
+
+from bridge.settings import Settings
+
+
+def client_address(request: web.Request, settings: Settings) -> str:
+    """The caller's IP address, for counting: the entry of `X-Forwarded-For` that our own proxy wrote.
+
+    Each proxy appends the address it was called from, so with `BRIDGE_TRUSTED_PROXIES=1` the last
+    entry is believed and all that the caller may have written before it is not.
+    """
+    if settings.trusted_proxies:
+        hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
+        trusted = hops[-settings.trusted_proxies :]
+        if trusted and trusted[0]:
+            return trusted[0]
+    return request.remote or ""
+
+
+def is_own_origin(origin: str, request: web.Request, settings: Settings) -> bool:
+    """Whether an `Origin` is this gateway: the public URL's, or the very host that was asked."""
+    try:
+        url = URL(origin)
+        if url.scheme not in ("http", "https") or not url.host:
+            return False
+        return url.origin() == URL(settings.public_url).origin() or _same_host(url, request)
+    except ValueError:
+        return False
+
+
+def _same_host(origin: URL, request: web.Request) -> bool:
+    asked = URL(f"{origin.scheme}://{request.headers.get(hdrs.HOST, '')}")
+    return (origin.host, origin.port) == (asked.host, asked.port)

@@ -1,0 +1,96 @@
+"""The way in: `POST /webhooks/{path}`. A 2xx means that everything in it is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from bridge.api.context import Context
+from bridge.api.metrics import Outcome
+from bridge.channels.base import Answer, Answers
+from bridge.channels.live import LiveChannel
+from bridge.errors import BadRequest, BadWebhook, NotFound, TooLarge, Unavailable, WrongType
+from bridge.models import Webhook
+
+log = structlog.get_logger()
+
+# Telegram's and Twilio's webhooks are a few kilobytes.
+WEBHOOK_LIMIT = 1_000_000
+
+_NO_ANSWER = Answer()
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What is known of a path after its first webhook: this runs thousands of times a second."""
+
+    live: LiveChannel
+    answer: Answer
+    counts: dict[Outcome, Any]
+
+
+class Webhooks:
+    """The vendors' door."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._base = context.settings.public_url
+        self._entries: dict[str, _Entry] = {}
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Parse a webhook, store what is in it, and answer after the commit."""
+        path = request.match_info["path"]
+        entry = self._entries.get(path) or self._find(path)
+        try:
+            hook = Webhook(
+                path=path, url=self._base + request.raw_path, headers=request.headers,
+                body=await _read(request),
+            )  # fmt: skip
+            events = entry.live.channel.parse(hook)
+            if events:
+                await self._context.inbox.receive(entry.live.id, events)
+        except Exception as error:
+            entry.counts[_outcome(error)].inc()
+            raise
+        entry.counts["stored"].inc()
+        answer = entry.answer
+        return web.Response(text=answer.body, content_type=answer.content_type)
+
+    def _find(self, path: str) -> _Entry:
+        for live in self._context.channels.values():
+            channel = live.channel
+            if path in channel.webhooks:
+                outcomes: tuple[Outcome, ...] = ("stored", "refused", "unreadable", "unavailable", "failed")
+                counts = {name: self._context.metrics.webhooks(channel.type, name) for name in outcomes}
+                answer = channel.answer(path) if isinstance(channel, Answers) else _NO_ANSWER
+                self._entries[path] = _Entry(live, answer, counts)
+                return self._entries[path]
+        raise NotFound("No channel that is on has this webhook")
+
+
+async def receive_webhook(request: web.Request) -> web.Response:
+    """The handler of the route."""
+    return await request.app[WEBHOOKS].receive(request)
+
+
+WEBHOOKS = web.AppKey("webhooks", Webhooks)
+
+
+async def _read(request: web.Request) -> bytes:
+    if (request.content_length or 0) > WEBHOOK_LIMIT:
+        raise TooLarge(f"At most {WEBHOOK_LIMIT} bytes", limit=WEBHOOK_LIMIT)
+    body = await request.read()
+    if len(body) > WEBHOOK_LIMIT:
+        raise TooLarge(f"At most {WEBHOOK_LIMIT} bytes", limit=WEBHOOK_LIMIT)
+    return body
+
+
+def _outcome(error: Exception) -> Outcome:
+    if isinstance(error, BadWebhook):
+        return "refused"
+    if isinstance(error, Unavailable):
+        return "unavailable"
+    return "unreadable" if isinstance(error, BadRequest | WrongType | TooLarge) else "failed"
