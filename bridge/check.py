@@ -66,12 +66,12 @@ async def _in_time(name: str, look: Awaitable[list[Finding]], patience: float) -
         async with asyncio.timeout(patience):
             return await look
     except TimeoutError:
-        what = f"Looking at {name} took more than {patience:g} seconds."
+        what = f"Looking at {name} took more than {patience:g} seconds"
     except Exception as error:  # noqa: BLE001  # the other findings must still be shown
         # Its text may name a token, as URLs of Telegram do; where the database speaks, it is safe.
         cause = getattr(getattr(error, "orig", None), "__cause__", None)
-        what = f"Looking at {name} failed: {cause or type(error).__name__}."
-    return [_error(what, "Correct what it names in the settings, and check again.")]
+        what = f"Looking at {name} failed: {cause or type(error).__name__}"
+    return [_error(what, "Correct what it names in the settings, and check again")]
 
 
 async def _data_folder(settings: Settings) -> list[Finding]:
@@ -79,18 +79,18 @@ async def _data_folder(settings: Settings) -> list[Finding]:
     try:
         free = await asyncio.to_thread(_try_folder, folder)
     except OSError as error:
-        todo = "Give the user that runs Bridge the right to write there, or set BRIDGE_DATA_DIR to another."
-        return [_error(f"The data folder {folder} cannot be written: {error.strerror}.", todo)]
+        todo = "Give the user that runs Bridge the right to write there, or set BRIDGE_DATA_DIR to another"
+        return [_error(f"The data folder {folder} cannot be written: {error.strerror}", todo)]
     room = f"{free / 1e9:.1f} GB free"
     if free < NO_SPACE:
         return [
             _error(
-                f"The data folder {folder} is full: {room}.", "Make room, or set BRIDGE_DATA_DIR to another."
+                f"The data folder {folder} is full: {room}", "Make room, or set BRIDGE_DATA_DIR to another"
             )
         ]
     if free < LOW_SPACE:
-        return [_warning(f"The data folder {folder} is nearly full: {room}.", "Make room before it is.")]
-    return [_ok(f"The data folder is {folder}, {room}.")]
+        return [_warning(f"The data folder {folder} is nearly full: {room}", "Make room before it is")]
+    return [_ok(f"The data folder is {folder}, {room}")]
 
 
 def _try_folder(folder: Path) -> int:
@@ -105,62 +105,58 @@ async def _database(settings: Settings) -> list[Finding]:
     try:
         database = engine.connect(settings.database)
     except SettingsError as error:
-        return [_error(problem, "Correct it and check again.") for problem in error.problems]
+        return [_error(problem, "Correct it and check again") for problem in error.problems]
     if isinstance(database, engine.SqliteDatabase) and not database.path.exists():
-        return [_ok(f"The database will be made at the first start: SQLite, {database.path}.")]
+        return [_ok(f"The database will be made at the first start: SQLite, {database.path}")]
     try:
         current = await schema.revision(database)
         finding = _schema(database, current)
         return [finding, *await _agents(database)] if current == schema.head() else [finding]
     except Unavailable as error:
-        todo = "Start it, or correct DATABASE_URL. Bridge waits for it, and vendors are told to come again."
-        return [_error(f"The database ({_name(database)}) does not answer: {error.detail}.", todo)]
+        todo = "Start it, or correct DATABASE_URL. Bridge waits for it, and vendors are told to come again"
+        return [_error(f"The database ({_name(database)}) does not answer: {error.detail}", todo)]
     finally:
         await database.close()
 
 
 def _schema(database: engine.Database, current: str | None) -> Finding:
     if current == schema.head():
-        return _ok(f"The database answers: {_name(database)}, schema {current}.")
+        return _ok(f"The database answers: {_name(database)}, schema {current}")
     if current is None:
-        return _ok(f"The database answers: {_name(database)}, still empty; `bridge serve` makes its tables.")
+        return _ok(f"The database answers: {_name(database)}, still empty; `bridge serve` makes its tables")
     if schema.is_known(current):
         return _error(
-            f"The database has an older schema ({current}, not {schema.head()}).", "Run `bridge migrate`."
+            f"The database has an older schema ({current}, not {schema.head()})", "Run `bridge migrate`"
         )
-    todo = "Run that version, or restore a backup from before it."
-    return _error(f"The database was made by a newer version of Bridge (schema {current}).", todo)
+    todo = "Run that version, or restore a backup from before it"
+    return _error(f"The database was made by a newer version of Bridge (schema {current})", todo)
 
 
 async def _agents(database: engine.Database) -> list[Finding]:
     if await database.read(agents.exist):
         return []
-    todo = "Start Bridge and open the link that it prints, or run `bridge agent add EMAIL --admin`."
-    return [_warning("Nobody can sign in yet: there is no agent.", todo)]
+    todo = "Start Bridge and open the link that it prints, or run `bridge agent add EMAIL --admin`"
+    return [_warning("Nobody can sign in yet: there is no agent", todo)]
 
 
 async def _redis(settings: Settings) -> list[Finding]:
     if not settings.redis_url:
-        return [_ok("No Redis: wake-ups, typing and presence stay inside this one process.")]
+        return [_ok("No Redis: wake-ups, typing and presence stay inside this one process")]
     if problem := await bus.problem_with(settings.redis_url):
-        todo = (
-            "Start it, or correct REDIS_URL. Nothing is lost without it; processes notice each other later."
-        )
-        return [_warning(f"Redis does not answer: {problem}.", todo)]
-    return [_ok("Redis answers.")]
+        todo = "Start it, or correct REDIS_URL. Nothing is lost without it; processes notice each other later"
+        return [_warning(f"Redis does not answer: {problem}", todo)]
+    return [_ok("Redis answers")]
 
 
 async def _gateway(settings: Settings) -> list[Finding]:
     host = "127.0.0.1" if settings.host in _ANY else settings.host
     status = await _get(str(URL.build(scheme="http", host=host, port=settings.port or 1, path="/readyz")))
     if status is None:
-        return [
-            _warning(f"The gateway does not run at port {settings.port}.", "Start it with `bridge serve`.")
-        ]
+        return [_warning(f"The gateway does not run at port {settings.port}", "Start it with `bridge serve`")]
     if status == 200:
-        return [_ok(f"The gateway runs at port {settings.port}.")]
-    todo = "If it is Bridge, its log says what it waits for; else set BRIDGE_PORT to a free port."
-    return [_error(f"What runs at port {settings.port} is not ready (it answers {status}).", todo)]
+        return [_ok(f"The gateway runs at port {settings.port}")]
+    todo = "If it is Bridge, its log says what it waits for; else set BRIDGE_PORT to a free port"
+    return [_error(f"What runs at port {settings.port} is not ready (it answers {status})", todo)]
 
 
 async def _public_url(settings: Settings, channels: Sequence[Channel]) -> list[Finding]:
@@ -172,27 +168,23 @@ async def _public_url(settings: Settings, channels: Sequence[Channel]) -> list[F
         todo = (
             "Put a proxy with TLS before Bridge (docs/operations.md) and set BRIDGE_PUBLIC_URL to https://…"
         )
-        findings.append(
-            _error(f"{url} is not encrypted: vendors refuse it, and passwords can be read.", todo)
-        )
+        findings.append(_error(f"{url} is not encrypted: vendors refuse it, and passwords can be read", todo))
     status = await _get(f"{url}/healthz")
     if status == 200:
-        return [*findings, _ok(f"Bridge is reached at {url}.")]
+        return [*findings, _ok(f"Bridge is reached at {url}")]
     said = "nothing answers" if status is None else f"it answers {status} to /healthz"
     todo = (
-        "Start Bridge; then look at the name in DNS, the firewall, and the proxy, which must pass every path."
+        "Start Bridge; then look at the name in DNS, the firewall, and the proxy, which must pass every path"
     )
-    return [*findings, _error(f"Bridge is not reached at {url}: {said}.", todo)]
+    return [*findings, _error(f"Bridge is not reached at {url}: {said}", todo)]
 
 
 def _only_here(url: URL, channels: Sequence[Channel]) -> list[Finding]:
     waiting = [channel.label for channel in channels if channel.webhooks and not _fetches(channel)]
     if not waiting:
-        return [
-            _ok(f"Bridge is reached at {url}, from this machine only. That is enough for these channels.")
-        ]
-    todo = "Set BRIDGE_PUBLIC_URL to the https:// address that leads here."
-    return [_error(f"{' and '.join(waiting)} must reach Bridge, and {url} leads nowhere for them.", todo)]
+        return [_ok(f"Bridge is reached at {url}, from this machine only. That is enough for these channels")]
+    todo = "Set BRIDGE_PUBLIC_URL to the https:// address that leads here"
+    return [_error(f"{' and '.join(waiting)} must reach Bridge, and {url} leads nowhere for them", todo)]
 
 
 def _fetches(channel: Channel) -> bool:
@@ -203,7 +195,7 @@ def _fetches(channel: Channel) -> bool:
 async def _channel(channel: Channel) -> list[Finding]:
     name = f"{channel.label} ({channel.identity})" if channel.identity else channel.label
     findings = await channel.check() if isinstance(channel, Checks) else []
-    return findings or [_ok(f"{name} is on.")]
+    return findings or [_ok(f"{name} is on")]
 
 
 async def _get(url: str) -> int | None:

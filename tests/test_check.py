@@ -211,4 +211,4 @@ async def test_a_check_ends_even_when_a_vendor_never_answers(tmp_path: Path) -> 
             return []
 
     findings = await check(settings(tmp_path), [Hung([])], patience=0.5)
-    assert "Looking at Line (42) took more than 0.5 seconds." in [finding.what for finding in findings]
+    assert "Looking at Line (42) took more than 0.5 seconds" in [finding.what for finding in findings]
