@@ -1,0 +1,208 @@
+"""Visitors' pages that are open now: what changes in their thread reaches them as it happens.
+
+A page says hello with its token and gets the newest of its thread; it takes part before that is
+read, so whatever commits meanwhile comes as news. A page that comes back does the same again:
+messages replace each other by id, so nothing is missed and nothing doubled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import WSMsgType, web
+
+from bridge.api.context import Context
+from bridge.errors import Unavailable
+from bridge.store import visitors
+from bridge.store.failures import Contended
+from bridge.store.visitors import Thread
+
+log = structlog.get_logger()
+
+NO_TOKEN = 4401
+_TOO_SLOW = 4408
+_GOING_AWAY = 1001
+_TRY_LATER = 1013
+
+_QUEUE = 100
+_TABS = 20
+_CLOSE_WITHIN = 3.0
+_AGAIN = 0.5
+# A page says little: what is typed travels by requests.
+_WORDS_PER_MINUTE = 240
+
+Encode = Callable[[Thread], bytes]
+
+
+class Page:
+    """One open page of a visitor, and the frames that wait for it."""
+
+    def __init__(self, ws: web.WebSocketResponse, request: web.Request, urn: str) -> None:
+        self.urn = urn
+        self.conversation_id: str | None = None
+        self._ws = ws
+        self._request = request
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE)
+        self._closing: asyncio.Task[None] | None = None
+        self._minute = 0
+        self._words = 0
+
+    def push(self, frame: bytes) -> None:
+        """Hand over a frame; a page that does not read is closed, and comes back for the newest."""
+        try:
+            self._waiting.put_nowait(frame)
+        except asyncio.QueueFull:
+            self.close(_TOO_SLOW)
+
+    def may_speak(self) -> bool:
+        """Count a word of the page; a page that never stops is closed."""
+        minute = int(time.monotonic() / 60)
+        self._words = self._words + 1 if minute == self._minute else 1
+        self._minute = minute
+        if self._words > _WORDS_PER_MINUTE:
+            self.close(_TRY_LATER)
+        return self._words <= _WORDS_PER_MINUTE
+
+    async def pump(self) -> None:
+        """Send what waits, as fast as the page takes it."""
+        with suppress(ConnectionError):
+            while True:
+                await self._ws.send_frame(await self._waiting.get(), WSMsgType.TEXT)
+
+    def close(self, code: int) -> None:
+        """End the connection, by force if the page does not take part."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(code))
+
+    async def closed(self) -> None:
+        """Wait for a close that has begun."""
+        if self._closing:
+            await self._closing
+
+    async def _close(self, code: int) -> None:
+        with suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(_CLOSE_WITHIN):
+                await self._ws.close(code=code)
+                return
+        if self._request.transport:
+            self._request.transport.abort()
+
+
+class Hub:
+    """All visitors' pages of this process."""
+
+    def __init__(self, context: Context, channel_id: int, encode: Encode) -> None:
+        self._context = context
+        self._channel_id = channel_id
+        self._encode = encode
+        self._pages: dict[str, set[Page]] = {}
+        self._changed: set[str] = set()
+        self._touched: set[str] = set()
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stop_feed: Callable[[], None] | None = None
+        self._stop_words = context.bus.listen(self._hear)
+
+    def start(self) -> None:
+        """Begin to look for news."""
+        self._task = asyncio.create_task(self._run(), name="visitors")
+
+    async def close(self) -> None:
+        """Close every page: they come back, to this process or another."""
+        self._stop_words()
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        pages = [page for group in self._pages.values() for page in group]
+        for page in pages:
+            page.close(_GOING_AWAY)
+        await asyncio.gather(*(page.closed() for page in pages))
+
+    def join(self, page: Page) -> bool:
+        """Take part from now on. False: the visitor has too many pages open."""
+        group = self._pages.setdefault(page.urn, set())
+        if len(group) >= _TABS:
+            return False
+        group.add(page)
+        if self._stop_feed is None:
+            self._stop_feed = self._context.feed.subscribe(self._note)
+        return True
+
+    def leave(self, page: Page) -> None:
+        """Take no part any more."""
+        group = self._pages.get(page.urn, set())
+        group.discard(page)
+        if not group:
+            self._pages.pop(page.urn, None)
+        if not self._pages and self._stop_feed:
+            self._stop_feed()
+            self._stop_feed = None
+
+    def _note(self, kind: str, conversation_id: str | None, subject_id: str | None) -> None:
+        if conversation_id:
+            self._touched.add(conversation_id)
+        if kind == "message" and subject_id:
+            self._changed.add(subject_id)
+        self._news.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            changed, self._changed = self._changed, set()
+            touched, self._touched = self._touched, set()
+            try:
+                self._tell(await self._look(changed, touched))
+            except (Unavailable, Contended):
+                await self._later(changed, touched)
+            except Exception:
+                log.exception("visitors were not told the news")
+
+    async def _look(self, changed: set[str], touched: set[str]) -> Mapping[str, Thread]:
+        urns = tuple(self._pages)
+        if not urns:
+            return {}
+        return await self._context.database.read(
+            lambda tx: visitors.news(tx, self._channel_id, urns, changed=changed, touched=touched)
+        )
+
+    async def _later(self, changed: set[str], touched: set[str]) -> None:
+        self._changed |= changed
+        self._touched |= touched
+        self._news.set()
+        await asyncio.sleep(_AGAIN)
+
+    def _tell(self, news: Mapping[str, Thread]) -> None:
+        for urn, thread in news.items():
+            frame = self._encode(thread)
+            for page in tuple(self._pages.get(urn, ())):
+                page.conversation_id = thread.conversation_id
+                page.push(frame)
+
+    def _hear(self, topic: str, word: Mapping[str, Any]) -> None:
+        """An agent is writing: show it to the visitor."""
+        if topic != "typing" or word["who"]["kind"] != "agent":
+            return
+        frame = orjson.dumps({"type": "typing", "name": word["who"]["name"]})
+        for group in tuple(self._pages.values()):
+            for page in tuple(group):
+                if page.conversation_id == word["conversation_id"]:
+                    page.push(frame)
+
+
+async def talk(ws: web.WebSocketResponse, page: Page, hear: Callable[[str], Awaitable[None]]) -> None:
+    """Send and listen until the page is gone."""
+    pump = asyncio.create_task(page.pump())
+    try:
+        async for message in ws:
+            if message.type is WSMsgType.TEXT and page.may_speak():
+                await hear(message.data)
+    finally:
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
