@@ -1,0 +1,22 @@
+import { render } from "preact";
+import "../../shared/tokens.css";
+import "../../shared/base.css";
+import "./door/door.css";
+import "./ui/frame.css";
+import "./ui/layers.css";
+import "./list/list.css";
+import "./thread/thread.css";
+import "./composer/composer.css";
+import "./contact/contact.css";
+import "./ui/phone.css";
+import { App } from "./app";
+import { followKeys } from "./keys";
+import { followProfile } from "./state/document";
+import { whoAmI } from "./state/session";
+import { startWire } from "./state/wire";
+
+followProfile();
+followKeys();
+startWire();
+render(<App />, document.getElementById("app")!);
+void whoAmI();

@@ -1,0 +1,110 @@
+import { useState } from "preact/hooks";
+import { api } from "../../../shared/api";
+import { clock, full } from "../../../shared/format";
+import { t } from "../../../shared/i18n";
+import { Icon } from "../../../shared/icons";
+import { writtenAt, type Entry } from "../logic/group";
+import { quoteInComposer } from "../composer/quoting";
+import { minute } from "../state/clock";
+import { complain } from "../state/toasts";
+import { copy } from "../ui/clipboard";
+import { AttachmentView } from "./attachment";
+import { Content } from "./kinds";
+import { ReplyActions, UnknownBox } from "./reply-actions";
+import { look, stands } from "./states";
+
+/** One message: quote, files, content, and what is wrong with it. */
+export function MessageView({ message, last }: { message: Entry; last: boolean }) {
+  const mine = message.direction === "outbound";
+  return (
+    <div class="message" tabIndex={-1} data-seq={message.seq} title={full(writtenAt(message))}>
+      {message.reply_to && <QuoteView message={message} />}
+      <div class="message-body">
+        <div class="message-parts">
+          {message.attachments.map((file) => (
+            <AttachmentView file={file} key={file.id} />
+          ))}
+          <Content message={message} />
+        </div>
+        <Tools message={message} />
+      </div>
+      {message.edited_at && <Versions message={message} />}
+      {message.late && <span class="meta">{t("thread.late", { time: clock(message.created_at) })}</span>}
+      {mine && message.status === "unknown" && <UnknownBox message={message} />}
+      {mine && !last && stands(message) && message.status !== "unknown" && <Trouble message={message} />}
+    </div>
+  );
+}
+
+/** The state of a message inside a group, where it differs from a smooth one. */
+function Trouble({ message }: { message: Entry }) {
+  const { icon, text, tone } = look(message, minute.value);
+  return (
+    <span class={`meta trouble tone-${tone}`}>
+      <Icon name={icon} size={14} /> {text}
+      <ReplyActions message={message} now={minute.value} />
+    </span>
+  );
+}
+
+function QuoteView({ message }: { message: Entry }) {
+  const quote = message.reply_to!;
+  const jump = () => document.querySelector<HTMLElement>(`[data-seq="${quote.seq}"]`)?.focus();
+  return (
+    <button type="button" class="quote" aria-label={`${t("thread.quoted")}: ${quote.text}`} onClick={jump}>
+      {quote.author && <b>{quote.author}</b>}
+      <span class="ellipsis">{quote.text}</span>
+    </button>
+  );
+}
+
+/** Copy and quote; they show on hover, on focus, and on a tap. */
+function Tools({ message }: { message: Entry }) {
+  if (message.local) return null;
+  return (
+    <span class="tools">
+      {message.text && (
+        <button type="button" class="icon-button small" aria-label={t("thread.copy")} title={t("thread.copy")} onClick={() => void copy(message.text)}>
+          <Icon name="copy" size={15} />
+        </button>
+      )}
+      {message.direction !== "note" && (
+        <button type="button" class="icon-button small" aria-label={t("thread.quote")} title={t("thread.quote")} onClick={() => quoteInComposer(message)}>
+          <Icon name="reply" size={15} />
+        </button>
+      )}
+    </span>
+  );
+}
+
+/** "Edited"; a click shows what it said before. */
+function Versions({ message }: { message: Entry }) {
+  const [versions, setVersions] = useState<{ text: string; at: string }[] | null>(null);
+  const toggle = async () => {
+    if (versions) return setVersions(null);
+    try {
+      setVersions((await api.versions(message.id)).items);
+    } catch (problem) {
+      complain(problem);
+    }
+  };
+  return (
+    <>
+      <button type="button" class="link edited" aria-expanded={!!versions} title={t("thread.versions")} onClick={() => void toggle()}>
+        {t("thread.edited")}
+      </button>
+      {versions && (
+        <ol class="versions">
+          {versions
+            .filter((one) => one.text !== message.text)
+            .map((one) => (
+              <li key={one.at}>
+                <small>{t("thread.version", { time: clock(one.at) })}</small>
+                <span>{one.text}</span>
+              </li>
+            ))}
+        </ol>
+      )}
+    </>
+  );
+}

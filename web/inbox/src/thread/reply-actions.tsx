@@ -1,0 +1,97 @@
+import { useState } from "preact/hooks";
+import { api } from "../../../shared/api";
+import { t } from "../../../shared/i18n";
+import type { Entry } from "../logic/group";
+import { act } from "../state/actions";
+import { outbox } from "../state/sending";
+import { copy } from "../ui/clipboard";
+import { Dialog } from "../ui/dialog";
+import { REASON_AFTER_MS } from "./states";
+
+/** What can be done about a reply that did not simply arrive. */
+export function ReplyActions({ message, now }: { message: Entry; now: number }) {
+  if (message.local) return message.local.state === "sending" ? null : <LocalActions message={message} />;
+  switch (message.status) {
+    case "rejected":
+    case "failed":
+    case "expired":
+      return (
+        <span class="state-actions">
+          <button type="button" class="link" onClick={() => void act(() => api.retry(message.id))}>
+            {t("state.retry")}
+          </button>
+          {message.text && <CopyLink text={message.text} />}
+        </span>
+      );
+    case "queued":
+      if (now - Date.parse(message.created_at) < REASON_AFTER_MS && !message.reason) return null;
+      return (
+        <span class="state-actions">
+          <button type="button" class="link" onClick={() => void act(() => api.cancel(message.id))}>
+            {t("state.cancel")}
+          </button>
+        </span>
+      );
+    default:
+      return null;
+  }
+}
+
+/** The message has not reached the server: it can be tried again or taken back. */
+function LocalActions({ message }: { message: Entry }) {
+  const id = message.client_id!;
+  return (
+    <span class="state-actions">
+      {message.local!.state === "refused" && (
+        <button type="button" class="link" onClick={() => outbox.retry(id)}>
+          {t("state.retry")}
+        </button>
+      )}
+      {message.text && <CopyLink text={message.text} />}
+      <button type="button" class="link" onClick={() => outbox.discard(id)}>
+        {t(message.local!.state === "refused" ? "state.discard" : "state.cancel")}
+      </button>
+    </span>
+  );
+}
+
+function CopyLink({ text }: { text: string }) {
+  return (
+    <button type="button" class="link" onClick={() => void copy(text)}>
+      {t("state.copy")}
+    </button>
+  );
+}
+
+/** Nobody knows whether it arrived: the agent decides, and sending again asks once. */
+export function UnknownBox({ message }: { message: Entry }) {
+  const [asking, setAsking] = useState(false);
+  const again = () => {
+    setAsking(false);
+    void act(() => api.settle(message.id, "again"));
+  };
+  return (
+    <div class="unknown" role="group" aria-label={t("state.unknown")}>
+      <span>{t("state.unknown")}</span>
+      <button type="button" class="button small" onClick={() => void act(() => api.settle(message.id, "arrived"))}>
+        {t("unknown.yes")}
+      </button>
+      <button type="button" class="button small" onClick={() => setAsking(true)}>
+        {t("unknown.again")}
+      </button>
+      {asking && (
+        <Dialog title={t("unknown.confirm.title")} onClose={() => setAsking(false)}>
+          <p class="dialog-text">{t("unknown.confirm")}</p>
+          <div class="dialog-buttons">
+            <button type="button" class="button" autofocus onClick={() => setAsking(false)}>
+              {t("dialog.cancel")}
+            </button>
+            <button type="button" class="button primary" onClick={again}>
+              {t("unknown.again")}
+            </button>
+          </div>
+        </Dialog>
+      )}
+    </div>
+  );
+}

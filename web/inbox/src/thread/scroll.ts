@@ -1,0 +1,88 @@
+import { useSignalEffect } from "@preact/signals";
+import type { RefObject } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Thread } from "../state/threads";
+
+/** So near the end counts as reading the newest. */
+const END_PX = 60;
+/** So near the edge of what is loaded the next page is asked for. */
+const EDGE_PX = 500;
+
+/** Keeps what the reader looks at where it is: at the end it follows, elsewhere nothing moves. */
+export function useScroll(scroller: RefObject<HTMLDivElement>, thread: Thread) {
+  const [away, setAway] = useState(false);
+  const [unseen, setUnseen] = useState(false);
+  const pinned = useRef(true);
+  /** The message at the top of the window and where it stands, to put it back after a page came above. */
+  const anchor = useRef<{ element: HTMLElement; top: number } | null>(null);
+  const lastSeq = useRef(0);
+
+  useLayoutEffect(() => {
+    const log = scroller.current!;
+    const start = log.querySelector<HTMLElement>("#new");
+    if (start) log.scrollTop = start.offsetTop - 80;
+    else log.scrollTop = log.scrollHeight;
+    measure();
+    const keep = new ResizeObserver(() => {
+      if (pinned.current) log.scrollTop = log.scrollHeight;
+    });
+    keep.observe(log);
+    keep.observe(log.firstElementChild!);
+    return () => keep.disconnect();
+  }, [thread]);
+
+  const measure = () => {
+    const log = scroller.current!;
+    const left = log.scrollHeight - log.scrollTop - log.clientHeight;
+    pinned.current = left < END_PX && thread.atEnd.peek();
+    if (pinned.current) setUnseen(false);
+    setAway(!pinned.current && (left > log.clientHeight || !thread.atEnd.peek()));
+    remember(log);
+    return left;
+  };
+
+  const remember = (log: HTMLElement) => {
+    const top = log.getBoundingClientRect().top;
+    const element = Array.from(log.querySelectorAll<HTMLElement>("[data-seq]")).find(
+      (one) => one.getBoundingClientRect().bottom > top,
+    );
+    anchor.current = element ? { element, top: element.getBoundingClientRect().top } : null;
+  };
+
+  const onScroll = () => {
+    const left = measure();
+    if (scroller.current!.scrollTop < EDGE_PX) void thread.older();
+    if (left < EDGE_PX) void thread.newer();
+    if (pinned.current) thread.trim();
+  };
+
+  useSignalEffect(() => {
+    const messages = thread.messages.value;
+    const last = messages[messages.length - 1];
+    const grew = (last?.seq ?? 0) > lastSeq.current;
+    lastSeq.current = last?.seq ?? 0;
+    if (grew && last?.direction === "inbound" && !pinned.current) setUnseen(true);
+  });
+
+  // After every change: put back what was at the top of the window, unless the end is followed.
+  useLayoutEffect(() => {
+    const log = scroller.current!;
+    const held = anchor.current;
+    if (pinned.current) log.scrollTop = log.scrollHeight;
+    else if (held?.element.isConnected) log.scrollTop += held.element.getBoundingClientRect().top - held.top;
+  });
+
+  useEffect(() => {
+    if (unseen && !away) setAway(true);
+  }, [unseen, away]);
+
+  const toEnd = () => {
+    void thread.toEnd().then(() => {
+      pinned.current = true;
+      const log = scroller.current;
+      if (log) log.scrollTop = log.scrollHeight;
+    });
+  };
+
+  return { away, unseen, onScroll, toEnd };
+}

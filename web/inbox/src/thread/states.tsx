@@ -1,0 +1,63 @@
+import type { Channel } from "../../../shared/api";
+import { t } from "../../../shared/i18n";
+import { Icon, type IconName } from "../../../shared/icons";
+import type { Entry } from "../logic/group";
+import { channelName, channels } from "../state/conversations";
+import { explain } from "../ui/reasons";
+
+interface Look {
+  icon: IconName;
+  text: string;
+  tone: "" | "accent" | "bad" | "warn";
+}
+
+/** A waiting reply says why after this; before, it is on its way like any other. */
+export const REASON_AFTER_MS = 10_000;
+
+/** What is known of a reply, as an icon and a word. */
+export function look(message: Entry, now: number): Look {
+  const reason = explain(message.reason, message.channel);
+  switch (message.status) {
+    case "queued": {
+      const late = reason && now - Date.parse(message.created_at) > REASON_AFTER_MS;
+      if (message.local) return { icon: "clock", text: t("state.local"), tone: "" };
+      return { icon: "clock", text: late ? t("state.queued.reason", { reason }) : t("state.queued"), tone: late ? "warn" : "" };
+    }
+    case "sending":
+      return { icon: "loader-circle", text: t("state.sending"), tone: "" };
+    case "delivered":
+      return { icon: "check-check", text: t("state.delivered"), tone: "" };
+    case "read":
+      return { icon: "check-check", text: t("state.read"), tone: "accent" };
+    case "rejected":
+    case "failed":
+      if (message.reason === "cancelled") return { icon: "ban", text: t("state.cancelled"), tone: "" };
+      return { icon: "circle-alert", text: reason ? t("state.failed.reason", { reason }) : t("state.failed"), tone: "bad" };
+    case "expired":
+      return { icon: "timer-off", text: reason ? t("state.expired.reason", { reason }) : t("state.expired"), tone: "bad" };
+    case "unknown":
+      return { icon: "circle-question-mark", text: t("state.unknown"), tone: "warn" };
+    default:
+      return { icon: "check", text: t("state.sent"), tone: "" };
+  }
+}
+
+/** The state of a reply; the last one that its channel can reach says so in its tooltip. */
+export function State({ message, now }: { message: Entry; now: number }) {
+  const { icon, text, tone } = look(message, now);
+  const last = channels.value?.find((one: Channel) => one.type === message.channel)?.limits.highest === message.status;
+  return (
+    <span
+      class={`state state-${message.status} ${tone && `tone-${tone}`}`}
+      title={last && message.status !== "read" ? t("state.last", { channel: channelName(message.channel) }) : undefined}
+    >
+      <Icon name={icon} size={14} />
+      {text}
+    </span>
+  );
+}
+
+/** States that a person has to see on the very message, not only at the end of its group. */
+export function stands(message: Entry): boolean {
+  return ["rejected", "failed", "expired", "unknown"].includes(message.status) || (message.status === "queued" && !!message.reason);
+}
