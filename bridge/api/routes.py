@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from bridge.api import (
@@ -15,6 +17,7 @@ from bridge.api import (
     pages,
     people,
     webhooks,
+    widget,
 )
 from bridge.api.context import CONTEXT, Context
 from bridge.api.endpoint import Route, serve
@@ -71,6 +74,7 @@ def build(context: Context) -> web.Application:
     app[webhooks.WEBHOOKS] = webhooks.Webhooks(context)
     app[health.READINESS] = health.Readiness(context)
     app[live.LIVE] = live.Live(context)
+    app[widget.WIDGET] = widget.Widget(context)
     app.on_startup.append(_start)
     app.on_shutdown.append(_stop)
     router = app.router
@@ -88,14 +92,16 @@ def build(context: Context) -> web.Application:
     router.add_get("/inbox/{path:.*}", pages.inbox)
     router.add_get("/static/{path:.+}", pages.asset)
     router.add_get("/widget.js", pages.widget)
+    router.add_routes(app[widget.WIDGET].routes())
     return app
 
 
 async def _start(app: web.Application) -> None:
     await app[CONTEXT].feed.start()
     app[live.LIVE].start()
+    app[widget.WIDGET].start()
 
 
 async def _stop(app: web.Application) -> None:
-    await app[live.LIVE].close()
+    await asyncio.gather(app[live.LIVE].close(), app[widget.WIDGET].close())
     await app[CONTEXT].feed.close()

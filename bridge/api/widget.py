@@ -1,4 +1,4 @@
-"""What the chat on a site talks to: everything under `/widget/`, and the script itself.
+"""What the chat on a site talks to: everything under `/widget/`. The script is `/widget.js`.
 
     POST /widget/session    who the visitor is: the same as before, or somebody new
     GET  /widget/messages   the newest of their thread, or what came before a `seq`
@@ -26,8 +26,8 @@ from bridge.api.context import Context
 from bridge.api.endpoint import Call, json_response, read_body, read_query
 from bridge.api.problems import PLAIN_HEADERS
 from bridge.api.shapes import FileName
+from bridge.api.widget_demo import demo, demo_style
 from bridge.api.widget_gate import Gate
-from bridge.api.widget_page import demo, demo_style, script
 from bridge.api.widget_shapes import (
     Hello,
     NewVisitorMessage,
@@ -72,7 +72,6 @@ class Widget:
         """Its lines of the route table."""
         guard = self._gate.guard
         return [
-            web.get("/widget.js", script),
             web.get("/widget/demo", demo),
             web.get("/widget/demo.css", demo_style),
             web.post("/widget/session", guard(self.visit)),
@@ -259,6 +258,9 @@ class Widget:
         """A signed path, the same all day, so that a page keeps the picture it has."""
         until = (math.ceil(time.time() / _DAY) + 2) * _DAY
         return signed_link(self._context.site.secrets, f"/widget/files/{file_id}", until - time.time() + 0.5)
+
+
+WIDGET = web.AppKey("widget", Widget)
 
 
 class _Ear:

@@ -1,22 +1,13 @@
-"""The script that a site adds with one tag, and a plain page that has the tag."""
+"""A plain page with the chat, as a site would have it: to look at, and to copy the tag from."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-from dataclasses import dataclass
-from functools import lru_cache
 from html import escape
-from pathlib import Path
 
 from aiohttp import hdrs, web
 
 from bridge.api.context import CONTEXT
-from bridge.errors import NotFound
 
-_SCRIPT = Path(__file__).parent.parent / "static" / "widget.js"
-# Sites get a new version within minutes, and ask for it with a question of a few bytes.
-_FRESH = "public, max-age=300, stale-while-revalidate=86400"
 _POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'"
@@ -68,42 +59,6 @@ pre{margin:1rem 0;padding:1rem;border-radius:12px;overflow-x:auto;background:lig
 font-size:.8125rem}
 a{color:light-dark(#4037be,#ada8ff)}
 """
-
-
-@dataclass(frozen=True, slots=True)
-class _Script:
-    plain: bytes
-    packed: bytes
-    etag: str
-
-
-@lru_cache(maxsize=1)
-def _read(changed: int) -> _Script:
-    """The built script, read once per build."""
-    plain = _SCRIPT.read_bytes()
-    return _Script(plain, gzip.compress(plain, 9, mtime=0), f'"{hashlib.sha256(plain).hexdigest()[:20]}"')
-
-
-async def script(request: web.Request) -> web.Response:
-    """`/widget.js`, for any page: what it may do there is decided under `/widget/`."""
-    try:
-        built = _read(_SCRIPT.stat().st_mtime_ns)
-    except FileNotFoundError:
-        raise NotFound("The widget is not built: npm run build in web/") from None
-    headers = {
-        hdrs.CONTENT_TYPE: "text/javascript; charset=utf-8",
-        hdrs.CACHE_CONTROL: _FRESH,
-        hdrs.ETAG: built.etag,
-        hdrs.VARY: "Accept-Encoding",
-        "X-Content-Type-Options": "nosniff",
-        "Cross-Origin-Resource-Policy": "cross-origin",
-        "Access-Control-Allow-Origin": "*",
-    }
-    if built.etag in request.headers.get(hdrs.IF_NONE_MATCH, "").replace("W/", ""):
-        return web.Response(status=304, headers=headers)
-    if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
-        return web.Response(body=built.packed, headers=headers | {hdrs.CONTENT_ENCODING: "gzip"})
-    return web.Response(body=built.plain, headers=headers)
 
 
 async def demo(request: web.Request) -> web.Response:
