@@ -148,15 +148,15 @@ class Gateway:
                 self.bus.ring("changes")
 
 
-async def build(settings: Settings, say: Callable[[str], None] = log.info) -> Gateway:
+async def build(settings: Settings) -> Gateway:
     """Everything wired and nothing started. Waits for the database. `SettingsError` says what to do."""
     data_folder.prepare(settings.data_dir)
     site = Site(public_url=settings.public_url, secrets=data_folder.the_secrets(settings))
     configured, off = channel_files.configured(site)
     for line in off:
-        say(line)
+        log.info(line)
     database = engine.connect(settings.database)
-    await engine.wait_until_up(database, say)
+    await engine.wait_until_up(database, log.warning)
     await schema.prepare(database)
     live = await _register(database, configured)
     bus = buses.connect(settings.redis_url)

@@ -125,7 +125,7 @@ class Outbox:
         if now < self._paused_until:
             await wait(self._bell, min(self._paused_until - now, SWEEP))
             return
-        room = min(MAX_BUSY - len(self._busy), int(self._tokens.available(now)))
+        room = min(MAX_BUSY - len(self._busy), self._tokens.available(now))
         claimed = await self._claim(room) if room > 0 else 0
         if claimed and claimed == room:
             await asyncio.sleep(0)

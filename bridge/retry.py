@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 LONGEST_PAUSE = 60.0
+# Sums of small times never quite make a whole token.
+_ALMOST = 1e-6
 
 
 def pause(tries: int, chance: float, retry_after: float | None = None) -> float:
@@ -26,20 +28,23 @@ class Bucket:
         self._tokens = self._burst
         self._at = now
 
-    def available(self, now: float) -> float:
-        """How many tokens there are."""
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        return self._tokens
+    def available(self, now: float) -> int:
+        """How many whole tokens there are."""
+        return max(int(self._refill(now) + _ALMOST), 0)
 
     def take(self, now: float, tokens: float = 1.0) -> None:
         """Take tokens, present or not."""
-        self._tokens = self.available(now) - tokens
+        self._tokens = self._refill(now) - tokens
 
     def wait(self, now: float) -> float:
         """Seconds until there is one whole token."""
-        missing = 1.0 - self.available(now)
-        return max(missing, 0.0) / self._rate
+        missing = 1.0 - self._refill(now)
+        return missing / self._rate if missing > _ALMOST else 0.0
+
+    def _refill(self, now: float) -> float:
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        return self._tokens
 
 
 class AddressRates:

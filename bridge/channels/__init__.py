@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from bridge.channels.base import Channel, Site
 from bridge.channels.sms import SmsChannel, SmsSettings
 from bridge.channels.telegram import TelegramChannel, TelegramSettings
 from bridge.channels.webchat import WebchatChannel, WebchatSettings
 from bridge.settings import EnvSettings, read_all
+
+
+class Maker(Protocol):
+    """A channel's class, as far as its registration goes."""
+
+    pulled: bool
+
+    def __call__(self, settings: Any, site: Site, /) -> Channel: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +29,7 @@ class Kind:
     """
 
     settings: type[EnvSettings]
-    channel: Callable[[Any, Site], Channel]
+    channel: Maker
     label: str
 
 
@@ -33,6 +41,14 @@ KINDS = (
 
 # For `read_all(Settings, *SETTINGS)`: so that the problems of all settings are said at once.
 SETTINGS = tuple(kind.settings for kind in KINDS)
+
+
+def has_credentials() -> bool:
+    """Whether a vendor's account is configured, so that real customers may be reached."""
+    return any(
+        not kind.channel.pulled and not getattr(settings, "off", "")
+        for kind, settings in zip(KINDS, read_all(*SETTINGS), strict=True)
+    )
 
 
 def configured(site: Site, given: Sequence[EnvSettings] | None = None) -> tuple[list[Channel], list[str]]:

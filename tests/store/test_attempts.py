@@ -1,0 +1,232 @@
+"""The ledger of sends: fenced starts, outcomes that are always recorded, receipts in any order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from bridge.ids import new_id, now_ms
+from bridge.models import Receipt
+from bridge.store import attempts, duties, lanes, receipts
+from bridge.store.attempts import Finish, Start
+from bridge.store.engine import Database
+from bridge.store.replies import Accepted
+from bridge.store.tables import attempts as attempt_rows
+from bridge.store.tables import messages
+from tests.store.test_inbound import rows, take
+from tests.store.test_replies import Desk, desk
+
+__all__ = ["desk"]
+
+LEASE = 10_000
+
+
+class Sender:
+    """What a sender does by hand: it holds the duty and starts and finishes attempts."""
+
+    def __init__(self, desk: Desk, message_id: str, epoch: int) -> None:
+        self.desk = desk
+        self.message_id = message_id
+        self.epoch = epoch
+
+    async def start(self, part: int = 0, epoch: int | None = None) -> str | None:
+        """An attempt's id, or `None` if it may not be made."""
+        wish = Start(
+            id=new_id(), message_id=self.message_id, part=part, channel_id=self.desk.channel,
+            duty="send", epoch=epoch or self.epoch, lease=LEASE,
+        )  # fmt: skip
+        (started,) = await self.desk.database.write(lambda tx: attempts.start(tx, [wish]))
+        return wish.id if started else None
+
+    async def finish(self, attempt: str, outcome: Any, status: str, **more: Any) -> None:
+        """Record an outcome."""
+        finish = Finish(
+            id=attempt, message_id=self.message_id, conversation_id=self.desk.conversation_id,
+            outcome=outcome, status=status, **more,
+        )  # fmt: skip
+        await self.desk.database.write(lambda tx: attempts.finish(tx, [finish]))
+
+    async def receipt(self, external_id: str, status: Any) -> None:
+        """The vendor's word."""
+        await take(self.desk.database, self.desk.channel, Receipt(external_id=external_id, status=status))
+
+    async def status(self) -> str:
+        """The message's state."""
+        found = await rows(self.desk.database, messages, "seq")
+        return next(row.status for row in found if row.id == self.message_id)
+
+    async def due(self) -> list[str]:
+        """The lanes that are due."""
+        channel = self.desk.channel
+        return await self.desk.database.read(lambda tx: lanes.due(tx, channel, (), 10))
+
+
+@pytest.fixture
+async def sender(desk: Desk) -> Sender:
+    """A queued reply, and the duty to send it."""
+    (outcome,) = await desk.accept(desk.draft())
+    assert isinstance(outcome, Accepted)
+    epoch = await desk.database.write(lambda tx: duties.take(tx, "send", "node-a", LEASE))
+    assert epoch == 1
+    return Sender(desk, outcome.message_id, epoch)
+
+
+async def test_accepted_attempt_makes_the_reply_sent_and_the_lane_sleep(sender: Sender) -> None:
+    """The plain way out."""
+    attempt = await sender.start()
+    assert attempt
+    assert await sender.status() == "sending"
+    await sender.finish(attempt, "accepted", "sent", external_id="X1")
+    assert await sender.status() == "sent"
+    assert await sender.due() == []
+
+
+async def test_stale_epoch_starts_nothing(sender: Sender) -> None:
+    """A node that lost its duty while it was frozen must not send (I4)."""
+    database = sender.desk.database
+    await database.write(lambda tx: tx.run(sa.text("UPDATE duties SET until = 0")))
+    taken = await database.write(lambda tx: duties.take(tx, "send", "node-b", LEASE))
+    assert taken == 2
+    assert await sender.start(epoch=1) is None
+    assert await sender.start(epoch=2) is not None
+
+
+async def test_duty_is_held_by_one_owner(sender: Sender) -> None:
+    """While the lease runs nobody else gets it; given back, it is free at once."""
+    database = sender.desk.database
+    assert await database.write(lambda tx: duties.take(tx, "send", "node-b", LEASE)) is None
+    assert await database.write(lambda tx: duties.keep(tx, "send", "node-a", 1, LEASE))
+    assert not await database.write(lambda tx: duties.keep(tx, "send", "node-b", 1, LEASE))
+    await database.write(lambda tx: duties.give_back(tx, "send", "node-a", 1))
+    assert await database.write(lambda tx: duties.take(tx, "send", "node-b", LEASE)) == 2
+
+
+async def test_not_sent_waits_in_its_lane(sender: Sender) -> None:
+    """A part that never left is tried again, after its back-off and before all that follow it."""
+    attempt = await sender.start()
+    assert attempt
+    await sender.finish(attempt, "not_sent", "queued", wait=60_000, reason="refused")
+    assert await sender.status() == "queued"
+    assert await sender.due() == []
+
+
+async def test_interrupted_attempt_is_unknown_to_the_next_owner(sender: Sender) -> None:
+    """A crash between the call and its record: nobody knows, and nobody sends it again (I6)."""
+    database, channel = sender.desk.database, sender.desk.channel
+    assert await sender.start()
+    left = await database.write(lambda tx: attempts.abandoned(tx, channel, 2))
+    assert len(left) == 1
+    assert await sender.status() == "unknown"
+    due = await sender.due()
+    assert await database.read(lambda tx: lanes.heads(tx, channel, due)) == []
+
+
+async def test_late_outcome_is_recorded_whoever_brings_it(sender: Sender) -> None:
+    """An outcome is evidence: a frozen node that wakes up says what really happened."""
+    database, channel = sender.desk.database, sender.desk.channel
+    attempt = await sender.start()
+    assert attempt
+    await database.write(lambda tx: attempts.abandoned(tx, channel, 2))
+    await sender.finish(attempt, "accepted", "sent", external_id="X1")
+    assert await sender.status() == "sent"
+    (row,) = await rows(database, attempt_rows)
+    assert (row.outcome, row.external_id) == ("accepted", "X1")
+
+
+async def test_outcome_never_goes_back(sender: Sender) -> None:
+    """Once accepted, a later and lesser word changes nothing."""
+    attempt = await sender.start()
+    assert attempt
+    await sender.finish(attempt, "accepted", "sent", external_id="X1")
+    await sender.finish(attempt, "unknown", "unknown")
+    (row,) = await rows(sender.desk.database, attempt_rows)
+    assert row.outcome == "accepted"
+    assert await sender.status() == "sent"
+
+
+@pytest.mark.parametrize(
+    ("order", "end"),
+    [
+        (["sent", "delivered", "read"], "read"),
+        (["delivered", "sent"], "delivered"),
+        (["read", "delivered"], "read"),
+        (["failed", "sent"], "failed"),
+        (["delivered", "failed"], "delivered"),
+        (["failed", "delivered"], "failed"),
+    ],
+)
+async def test_receipts_only_move_forward(sender: Sender, order: list[str], end: str) -> None:
+    """Callbacks are not ordered; a final state is final (I8)."""
+    attempt = await sender.start()
+    assert attempt
+    await sender.finish(attempt, "accepted", "sent", external_id="X1")
+    for status in order:
+        await sender.receipt("X1", status)
+    assert await sender.status() == end
+
+
+async def test_receipt_that_came_first_is_applied(sender: Sender) -> None:
+    """The vendor's callback can overtake the answer to our own call."""
+    attempt = await sender.start()
+    assert attempt
+    await sender.receipt("X1", "delivered")
+    assert await sender.status() == "sending"
+    await sender.finish(attempt, "accepted", "sent", external_id="X1")
+    assert await sender.status() == "delivered"
+
+
+async def test_message_is_as_far_as_its_slowest_part(sender: Sender) -> None:
+    """Delivered means all of it; one failed part fails it."""
+    first = await sender.start(0)
+    assert first
+    await sender.finish(first, "accepted", "", external_id="X1")
+    await sender.receipt("X1", "delivered")
+    assert await sender.status() == "sending"
+    second = await sender.start(1)
+    assert second
+    await sender.finish(second, "accepted", "sent", external_id="X2")
+    assert await sender.status() == "sent"
+    await sender.receipt("X2", "delivered")
+    assert await sender.status() == "delivered"
+
+
+async def test_page_acknowledges_what_it_shows(desk: Desk) -> None:
+    """A visitor's page says what it has, then what was seen; never backwards."""
+    await desk.accept(desk.draft(pulled=True), desk.draft(pulled=True))
+    query = sa.text("SELECT address_id FROM conversations")
+    address = (await desk.database.read(lambda tx: tx.run(query)))[0].address_id
+    for seq, status in ((2, "read"), (3, "delivered"), (2, "delivered")):
+        await desk.database.write(
+            lambda tx, seq=seq, status=status: receipts.acknowledge(
+                tx, conversation_id=desk.conversation_id, address_id=address, seq=seq, status=status,
+                now=now_ms(),
+            )
+        )  # fmt: skip
+    assert await desk.statuses() == ["read", "delivered"]
+
+
+async def test_fresh_lane_does_not_wait_behind_a_backlog(database: Database, channel: int) -> None:
+    """Half of what is claimed is the newest: an hour's backlog starves nobody."""
+    from tests.store.test_inbound import hello
+
+    for chat in range(20):
+        await take(database, channel, hello(chat, chat=chat))
+    await database.write(
+        lambda tx: tx.run(
+            sa.text(
+                "INSERT INTO lanes (conversation_id, channel_id, due_at) "
+                "SELECT m.conversation_id, m.channel_id, a.id_number FROM messages m "
+                "JOIN (SELECT id, CAST(substr(urn, 10) AS integer) + 1 AS id_number FROM addresses) a "
+                "ON a.id = m.address_id"
+            )
+        )
+    )
+    ordered = [row.conversation_id for row in await rows(database, sa.table("lanes", sa.column("due_at"),
+               sa.column("conversation_id")), "due_at")]  # type: ignore[arg-type]  # fmt: skip
+    claimed = await database.read(lambda tx: lanes.due(tx, channel, (), 6))
+    assert set(claimed) == set(ordered[:3] + ordered[-3:])
+    busy = set(claimed)
+    more = await database.read(lambda tx: lanes.due(tx, channel, busy, 6))
+    assert not busy & set(more)
