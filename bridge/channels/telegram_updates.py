@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import orjson
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from bridge.channels import telegram_kinds as kinds
 from bridge.channels.telegram_shapes import Attached, Chat, Contact, Entity, Message, MyMember, Update
@@ -89,11 +88,7 @@ def _second_look(raw: str, aside: str, first: ValidationError) -> list[Event]:
 def _document(raw: str) -> dict[str, Any]:
     """The update as it came, cleaned. Python's own parser takes lone surrogates, pydantic's does not."""
     try:
-        try:
-            document = from_json(raw)
-        except ValueError:
-            document = json.loads(raw)
-        document = clean_all(document)
+        document = clean_all(json.loads(raw))
     except (ValueError, RecursionError):
         raise BadRequest("The body is not JSON") from None
     if not isinstance(document, dict):
