@@ -27,6 +27,8 @@ _UNREAD = Statement(
             AND m.direction = 'inbound' AND m.seq > {greatest}(conversations.read_seq, CAST(:seq AS integer)))
     WHERE id = :id AND unread > 0 AND read_seq < CAST(:seq AS integer) RETURNING id"""
 )
+# A person has decided: the lane no longer waits for news of an unknown reply.
+_RELEASE = Statement("UPDATE lanes SET due_at = {now} WHERE conversation_id = :id")
 # Ended threads stay as they are; the next message of their contact starts a new one.
 _END = Statement(
     """UPDATE conversations SET ended_at = {now}
@@ -59,7 +61,7 @@ async def read(tx: Tx, conversation_id: str, seq: int) -> None:
         await note_changes(tx, [("conversation", conversation_id, None)], now_ms())
 
 
-async def settle(tx: Tx, message_id: str, agent_id: str, verdict: Literal["arrived", "again"]) -> int | None:
+async def settle(tx: Tx, message_id: str, agent_id: str, verdict: Literal["arrived", "again"]) -> int:
     """An agent knows what became of an `unknown` reply; returns the channel whose lane must run."""
     message = await _reply(tx, message_id, ("unknown",))
     if verdict == "again":
@@ -71,10 +73,11 @@ async def settle(tx: Tx, message_id: str, agent_id: str, verdict: Literal["arriv
         .values(outcome="accepted", reason="an agent says that it arrived")
     )
     now = now_ms()
+    await tx.count(_RELEASE.text(tx.engine), {"id": message.conversation_id})
     await note_changes(tx, [("message", message.conversation_id, message_id)], now)
     current = await _locked(tx, message.conversation_id)
     await _line(tx, current, "settled", agent_id, {"message_id": message_id, "seq": message.seq}, now)
-    return None
+    return int(message.channel_id)
 
 
 async def retry(tx: Tx, message_id: str) -> int:
@@ -117,6 +120,7 @@ async def _queue(tx: Tx, message: Row) -> int:
     )  # fmt: skip
     lane = {"conversation_id": message.conversation_id, "channel_id": message.channel_id}
     await LANES.run_all(tx, [lane])
+    await tx.count(_RELEASE.text(tx.engine), {"id": message.conversation_id})
     await note_changes(tx, [("message", message.conversation_id, message.id)], now)
     channel_id: int = message.channel_id
     return channel_id
