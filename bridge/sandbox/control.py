@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -18,6 +19,7 @@ from bridge.sandbox.vendor import Mode, Upload
 from bridge.sandbox.vendors import Vendors
 
 _Model = TypeVar("_Model", bound=BaseModel)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class _Body(BaseModel):
@@ -85,50 +87,61 @@ class Urls(_Body):
     status_url: str = ""
 
 
-class Controls:
-    """The handlers over one set of stand-ins."""
+Guard = Callable[[web.Request], None]
 
-    def __init__(self, vendors: Vendors) -> None:
+
+class Controls:
+    """The handlers over one set of stand-ins. `guard` sees each request first and may raise."""
+
+    def __init__(self, vendors: Vendors, guard: Guard | None = None) -> None:
         self._vendors = vendors
+        self._guard = guard
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
         """All routes below `prefix`."""
-        return [
-            web.post(f"{prefix}/telegram/say", self.telegram_say),
-            web.post(f"{prefix}/sms/say", self.sms_say),
-            web.put(f"{prefix}/sms/phone", self.sms_phone),
-            web.put(f"{prefix}/sms/webhook", self.sms_webhook),
-            web.put(f"{prefix}/vendor/{{vendor}}", self.turn),
-            web.get(f"{prefix}/state", self.state),
-            web.get(f"{prefix}/sent/{{vendor}}", self.sent),
-            web.get(f"{prefix}/telegram/files/{{id}}", self.telegram_file),
-            web.get(f"{prefix}/sms/files/{{id}}", self.sms_file),
-            web.get(f"{prefix}/live", self.live),
-            web.post(f"{prefix}/restore", self.restore),
-            web.post(f"{prefix}/reset", self.reset),
-        ]
+        routes = (
+            ("POST", "telegram/say", self.telegram_say),
+            ("POST", "sms/say", self.sms_say),
+            ("PUT", "sms/phone", self.sms_phone),
+            ("PUT", "sms/webhook", self.sms_webhook),
+            ("PUT", "vendor/{vendor}", self.turn),
+            ("GET", "state", self.state),
+            ("GET", "sent/{vendor}", self.sent),
+            ("GET", "telegram/files/{id}", self.telegram_file),
+            ("GET", "sms/files/{id}", self.sms_file),
+            ("GET", "live", self.live),
+            ("POST", "restore", self.restore),
+            ("POST", "reset", self.reset),
+        )
+        return [web.route(verb, f"{prefix}/{path}", self._answering(do)) for verb, path, do in routes]
+
+    def _answering(self, handler: Handler) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if self._guard:
+                self._guard(request)
+            try:
+                return await handler(request)
+            except ValueError as error:
+                return _problem(422, str(error))
+
+        return answer
 
     async def telegram_say(self, request: web.Request) -> web.Response:
         """The update that was made; an album has all of them in `updates`."""
         said = await _read(request, TelegramSays)
         more: Json = dict(said.model_extra or {})
         if unknown := more.keys() - FIELDS:
-            return _problem(422, f"Unknown fields: {', '.join(sorted(unknown))}")
-        try:
-            more["file"] = said.file.upload() if said.file else None
-            more["files"] = [item.upload() for item in said.files]
-            made = await self._vendors.telegram.say(said.text, kind=said.kind, chat_id=said.chat_id, **more)
-        except ValueError as error:
-            return _problem(422, str(error))
-        return _json(made)
+            raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
+        more["file"] = said.file.upload() if said.file else None
+        more["files"] = [item.upload() for item in said.files]
+        return _json(
+            await self._vendors.telegram.say(said.text, kind=said.kind, chat_id=said.chat_id, **more)
+        )
 
     async def sms_say(self, request: web.Request) -> web.Response:
         """The message as the phone shows it."""
         said = await _read(request, SmsSays)
-        try:
-            media = [item.upload() for item in said.media]
-        except ValueError as error:
-            return _problem(422, str(error))
+        media = [item.upload() for item in said.media]
         if said.kind != "text":
             media.append(samples.of(said.kind))
         message = await self._vendors.sms.say(said.text, sender=said.sender, media=media, **said.extra)
@@ -152,12 +165,12 @@ class Controls:
 
     async def turn(self, request: web.Request) -> web.Response:
         """Turn a vendor's knobs."""
-        vendor = self._vendors.all.get(request.match_info["vendor"])
-        if vendor is None:
+        switched = self._vendors.switches.get(request.match_info["vendor"])
+        if switched is None:
             return _problem(404, "No such vendor")
         turn = await _read(request, Turn)
-        await vendor.turn(**turn.model_dump())
-        return _json({"mode": vendor.knobs.mode})
+        await switched.turn(**turn.model_dump())
+        return _json({"mode": switched.knobs.mode})
 
     async def state(self, _: web.Request) -> web.Response:
         """Everything the page shows."""
@@ -222,7 +235,7 @@ async def _read(request: web.Request, model: type[_Model]) -> _Model:
         return model.model_validate_json(await request.read() or b"{}")
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise web.HTTPUnprocessableEntity(text=problems) from None
+        raise ValueError(problems) from None
 
 
 def _file(upload: Upload | None) -> web.Response:

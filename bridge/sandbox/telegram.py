@@ -77,6 +77,11 @@ class Telegram(Vendor):
         return {"name": self.bot["first_name"], "username": self.bot["username"],
                 "webhook": self.updates.info(), "chats": chats}  # fmt: skip
 
+    def released(self) -> None:
+        """End the wait of who polls."""
+        if self.delivers.is_set():
+            self.updates.release()
+
     async def close(self) -> None:
         """Stop deliveries and listening."""
         await self.updates.close()

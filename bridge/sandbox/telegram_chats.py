@@ -77,6 +77,10 @@ class Chats:
     def __iter__(self) -> Iterator[Chat]:
         return iter(self._chats.values())
 
+    def put(self, chat: Chat) -> None:
+        """A chat as it was before."""
+        self._chats[chat.id] = chat
+
     def enter(self, chat_id: int, name: str, username: str = "") -> Chat:
         """The private chat of a person, made at their first word."""
         chat = self._chats.get(chat_id)
@@ -138,6 +142,13 @@ class Files:
         if len(self._by_id) > _KEPT_FILES:
             del self._by_id[next(iter(self._by_id))]
         return stored
+
+    def __iter__(self) -> Iterator[Stored]:
+        return iter(self._by_id.values())
+
+    def put(self, stored: Stored) -> None:
+        """A file as it was before."""
+        self._by_id[stored.id] = stored
 
     def get(self, file_id: str) -> Stored | None:
         """A file by its id."""

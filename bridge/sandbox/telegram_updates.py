@@ -66,6 +66,18 @@ class Updates:
         self._wake("new")
         return made
 
+    def dump(self) -> Json:
+        """What to keep over a restart."""
+        waiting = [[chat_id, update] for chat_id, update in self._pending.values()]
+        return {"next": self._next_id, "allowed": self._allowed, "pending": waiting}
+
+    def load(self, kept: Json, *, leap: int) -> None:
+        """Go on from what was kept; new ids are `leap` further on."""
+        self._allowed = kept["allowed"]
+        for chat_id, update in kept["pending"]:
+            self.add(chat_id, update)
+        self._next_id = kept["next"] + leap
+
     @property
     def polled(self) -> bool:
         """Whether somebody waits in getUpdates."""
@@ -85,8 +97,10 @@ class Updates:
         self._allow(allowed)
         self._wake("terminated by other getUpdates request; make sure that only one bot instance is running")
         self._confirm(offset)
-        if not self._pending and patience > 0:
+        if patience > 0 and not (self._pending and self._delivers.is_set()):
             await self._wait(patience)
+        if not self._delivers.is_set():  # held back: what customers write does not come through
+            return []
         return [update for _, update in list(self._pending.values())[: limit or 100]]
 
     async def _wait(self, patience: float) -> None:
@@ -151,6 +165,11 @@ class Updates:
         if self._allowed:
             found["allowed_updates"] = self._allowed
         return found
+
+    def release(self) -> None:
+        """What was held back may go now: end the wait of who polls."""
+        if self._pending:
+            self._wake("new")
 
     def clear(self) -> None:
         """Drop what waits."""

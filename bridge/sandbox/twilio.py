@@ -78,6 +78,9 @@ class Twilio(Vendor):
             phones.setdefault(number, phone)["messages"].append(message.view())
         return {"number": account.number, "webhook": account.webhook, "phones": phones}
 
+    def released(self) -> None:
+        """Each message waits by itself and goes on by itself."""
+
     async def open(self) -> None:
         """Start listening, the file host too."""
         await self._file_host.open()

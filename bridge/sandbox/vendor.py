@@ -145,7 +145,12 @@ class Vendor(ABC):
         # A vendor that is down reaches nobody: what customers write waits there.
         held = mode == "down" or (knobs.drop_webhooks and self.repeats)
         (self.delivers.clear if held else self.delivers.set)()
+        self.released()
         self._tell()
+
+    @abstractmethod
+    def released(self) -> None:
+        """Called when the knobs were turned: what was held back may go."""
 
     def record(self, entry: Json) -> None:
         """Remember something that was sent."""

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from bridge.sandbox.feed import Feed, Json, Wire
 from bridge.sandbox.postman import Postman
 from bridge.sandbox.telegram import Telegram
 from bridge.sandbox.twilio import Twilio
-from bridge.sandbox.vendor import Vendor
+from bridge.sandbox.vendor import Knobs, Mode, Vendor
+
+
+class Switched(Protocol):
+    """What has knobs: the stand-ins, and in the demo the site chat."""
+
+    knobs: Knobs
+
+    async def turn(
+        self, mode: Mode = "ok", *, delay: float | None = None, retry_after: int | None = None,
+        drop_webhooks: bool | None = None, times: int | None = None,
+    ) -> None:  # fmt: skip
+        """Turn the knobs; what is not given stays, except `times`."""
+        ...
+
+    def state(self) -> Json:
+        """What the page shows of it."""
+        ...
 
 
 class Vendors:
@@ -40,6 +57,7 @@ class Vendors:
             number=number, account_sid=account_sid, auth_token=auth_token, pace=pace,
         )  # fmt: skip
         self.all: dict[str, Vendor] = {"telegram": self.telegram, "sms": self.sms}
+        self.switches: dict[str, Switched] = {**self.all}
 
     @property
     def telegram_base(self) -> str:
@@ -66,14 +84,14 @@ class Vendors:
     def state(self) -> Json:
         """`{telegram: {knobs, chats, ...}, sms: {knobs, phones, ...}, wire: [...]}`."""
         state: Json = {"wire": self.wire.entries()}
-        for name, vendor in self.all.items():
-            state[name] = {"mode": vendor.knobs.mode, "knobs": asdict(vendor.knobs), **vendor.state()}
+        for name, one in self.switches.items():
+            state[name] = {"mode": one.knobs.mode, "knobs": asdict(one.knobs), **one.state()}
         return state
 
     async def restore(self) -> None:
         """All vendors well again."""
-        for vendor in self.all.values():
-            await vendor.turn("ok", drop_webhooks=False)
+        for switched in self.switches.values():
+            await switched.turn("ok", drop_webhooks=False)
 
     async def reset(self) -> None:
         """All vendors well, all messages forgotten; accounts and webhooks stay."""

@@ -1,0 +1,103 @@
+"""The switch of the site chat: it has no vendor, so the way of its visitors is broken instead."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from bridge.sandbox.feed import Feed, Json, Wire
+from bridge.sandbox.vendor import MODES, Knobs, Mode
+
+
+class SiteChat:
+    """A middleware over `/widget/`.
+
+    `slow` answers late, `429` and `5xx` refuse, `lose` takes a message and cuts the connection
+    instead of answering, `down` cuts everything. In all of these but `slow` the socket is cut.
+    """
+
+    channel = "webchat"
+
+    def __init__(self, feed: Feed, wire: Wire) -> None:
+        self.knobs = Knobs()
+        self._feed, self._wire = feed, wire
+        self._open: set[web.Request] = set()
+
+    async def turn(
+        self, mode: Mode = "ok", *, delay: float | None = None, retry_after: int | None = None,
+        drop_webhooks: bool | None = None, times: int | None = None,
+    ) -> None:  # fmt: skip
+        """Turn the knobs; there are no webhooks here to drop."""
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}")
+        self.knobs.mode, self.knobs.times = mode, times
+        self.knobs.delay = self.knobs.delay if delay is None else delay
+        self.knobs.retry_after = self.knobs.retry_after if retry_after is None else retry_after
+        if mode not in ("ok", "slow"):
+            for request in self._open:
+                _cut(request)
+        self._feed.tell("vendor", vendor=self.channel, knobs=asdict(self.knobs))
+
+    def state(self) -> Json:
+        """Nothing of its own: its words are in the shop page."""
+        return {}
+
+    def middleware(self) -> Middleware:
+        """For the gateway's application."""
+
+        @web.middleware
+        async def break_it(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if not request.path.startswith("/widget/") or request.path == "/widget/demo":
+                return await handler(request)
+            self._open.add(request)
+            try:
+                return await self._serve(request, handler)
+            finally:
+                self._open.discard(request)
+
+        return break_it
+
+    async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        started, mode = time.perf_counter(), self.knobs.mode
+        socket = request.headers.get("Upgrade", "").lower() == "websocket"
+        if mode == "down" or (mode == "lose" and socket):
+            return self._lost(request, started)
+        if mode in ("429", "5xx"):
+            response: web.StreamResponse = self._refusal(mode)
+        else:
+            if mode == "slow":
+                await asyncio.sleep(self.knobs.delay)
+            response = await handler(request)
+        if mode == "lose" and request.method == "POST":
+            return self._lost(request, started)
+        if not socket:
+            self._log(request, str(response.status), started)
+        return response
+
+    def _refusal(self, mode: Mode) -> web.Response:
+        status, title = (429, "Too many requests") if mode == "429" else (503, "Not ready, try again shortly")
+        wait = self.knobs.retry_after
+        body = {"type": "about:blank", "title": title, "status": status, "retry_after": wait}
+        return web.Response(
+            status=status, body=orjson.dumps(body), content_type="application/problem+json",
+            headers={"Retry-After": str(wait)},
+        )  # fmt: skip
+
+    def _lost(self, request: web.Request, started: float) -> web.Response:
+        self._log(request, "cut", started)
+        _cut(request)
+        return web.Response(status=503)
+
+    def _log(self, request: web.Request, outcome: str, started: float) -> None:
+        call = f"{request.method} {request.path}"
+        self._wire.add(self.channel, "in", call, outcome, seconds=time.perf_counter() - started)
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
