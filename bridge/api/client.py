@@ -25,14 +25,11 @@ def client_address(request: web.Request, settings: Settings) -> str:
 def is_own_origin(origin: str, request: web.Request, settings: Settings) -> bool:
     """Whether an `Origin` is this gateway: the public URL's, or the very host that was asked."""
     try:
-        url = URL(origin)
-        if url.scheme not in ("http", "https") or not url.host:
-            return False
-        return url.origin() == URL(settings.public_url).origin() or _same_host(url, request)
+        page, public = URL(origin), URL(settings.public_url)
+        asked = URL(f"{page.scheme}://{request.headers.get(hdrs.HOST, '')}")
     except ValueError:
         return False
-
-
-def _same_host(origin: URL, request: web.Request) -> bool:
-    asked = URL(f"{origin.scheme}://{request.headers.get(hdrs.HOST, '')}")
-    return (origin.host, origin.port) == (asked.host, asked.port)
+    if page.scheme not in ("http", "https") or not page.host:
+        return False
+    is_public = (page.scheme, page.host, page.port) == (public.scheme, public.host, public.port)
+    return is_public or (page.host, page.port) == (asked.host, asked.port)

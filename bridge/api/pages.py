@@ -29,9 +29,6 @@ PAGE_HEADERS = {
 }
 _ASK_AGAIN = "no-cache"
 _FOR_EVER = "public, max-age=31536000, immutable"
-# Short enough that a site gets a new widget within minutes of an update.
-_WIDGET = "public, max-age=300, stale-while-revalidate=86400"
-
 # Vite puts a hash of the content into these names: another content is another name.
 _HASHED = re.compile(r"assets/.+-[\w-]{8}\.\w+$")
 _COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml")
@@ -66,17 +63,6 @@ async def asset(request: web.Request) -> web.Response:
     name = request.match_info["path"]
     caching = _FOR_EVER if _HASHED.search(name) else _ASK_AGAIN
     return respond(request, name, {**PAGE_HEADERS, hdrs.CACHE_CONTROL: caching})
-
-
-async def widget(request: web.Request) -> web.Response:
-    """The one script that a site adds, for any site."""
-    headers = {
-        hdrs.CACHE_CONTROL: _WIDGET,
-        hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
-        "Cross-Origin-Resource-Policy": "cross-origin",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return respond(request, "widget.js", headers)
 
 
 def respond(request: web.Request, name: str, headers: dict[str, str]) -> web.Response:

@@ -91,7 +91,6 @@ def build(context: Context) -> web.Application:
     router.add_get("/inbox", pages.home)
     router.add_get("/inbox/{path:.*}", pages.inbox)
     router.add_get("/static/{path:.+}", pages.asset)
-    router.add_get("/widget.js", pages.widget)
     router.add_routes(app[widget.WIDGET].routes())
     return app
 
