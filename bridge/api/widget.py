@@ -26,8 +26,8 @@ from bridge.api.context import Context
 from bridge.api.endpoint import Call, json_response, read_body, read_query
 from bridge.api.problems import PLAIN_HEADERS
 from bridge.api.shapes import FileName
-from bridge.api.widget_demo import demo, demo_style
 from bridge.api.widget_gate import Gate
+from bridge.api.widget_pages import demo, demo_style, script
 from bridge.api.widget_shapes import (
     Hello,
     NewVisitorMessage,
@@ -72,6 +72,7 @@ class Widget:
         """Its lines of the route table."""
         guard = self._gate.guard
         return [
+            web.get("/widget.js", script),
             web.get("/widget/demo", demo),
             web.get("/widget/demo.css", demo_style),
             web.post("/widget/session", guard(self.visit)),

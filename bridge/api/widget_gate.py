@@ -13,11 +13,11 @@ from aiohttp import hdrs, web
 
 from bridge.api.client import client_address, is_own_origin
 from bridge.api.context import Context
-from bridge.api.problems import answer_errors, of_error
+from bridge.api.problems import answer_errors
 from bridge.api.throttle import Throttle
 from bridge.channels import webchat
 from bridge.channels.webchat import WebchatChannel, WebchatSettings
-from bridge.errors import NotAllowed, NotSignedIn, TooMany
+from bridge.errors import NotAllowed, NotSignedIn
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -50,13 +50,13 @@ class Gate:
     def guard(self, handler: Handler) -> Handler:
         """A handler that only allowed sites reach, and whose answers, refusals too, they may read."""
 
+        async def count(request: web.Request) -> web.StreamResponse:
+            self.allowance(request).address.take(self.network(request))
+            return await handler(request)
+
         async def guarded(request: web.Request) -> web.StreamResponse:
-            try:
-                origin = self.admit(request)
-                self.allowance(request).address.take(self.network(request))
-            except (NotAllowed, TooMany) as error:
-                return _readable(of_error(error), request.headers.get(hdrs.ORIGIN, ""))
-            return _readable(await answer_errors(request, handler), origin)
+            origin = self.admit(request)
+            return _readable(await answer_errors(request, count), origin)
 
         return guarded
 

@@ -1,4 +1,4 @@
-"""A plain page with the chat, as a site would have it: to look at, and to copy the tag from."""
+"""The script that a site adds with one tag, and a plain page that has the tag."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from html import escape
 
 from aiohttp import hdrs, web
 
+from bridge.api import pages
 from bridge.api.context import CONTEXT
 
+# Short enough that a site gets a new widget within minutes of an update.
+_FRESH = "public, max-age=300, stale-while-revalidate=86400"
 _POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'"
@@ -59,6 +62,17 @@ pre{margin:1rem 0;padding:1rem;border-radius:12px;overflow-x:auto;background:lig
 font-size:.8125rem}
 a{color:light-dark(#4037be,#ada8ff)}
 """
+
+
+async def script(request: web.Request) -> web.Response:
+    """`/widget.js`, for any page: what it may do there is decided under `/widget/`."""
+    headers = {
+        hdrs.CACHE_CONTROL: _FRESH,
+        hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return pages.respond(request, "widget.js", headers)
 
 
 async def demo(request: web.Request) -> web.Response:
