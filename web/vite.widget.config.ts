@@ -3,9 +3,9 @@ import { defineConfig } from "vite";
 /** The widget: one classic script without imports, because a site adds it with one tag. */
 export default defineConfig({
   build: {
+    target: "es2022",
     outDir: "../bridge/static",
     emptyOutDir: false,
-    cssCodeSplit: false,
-    lib: { entry: "widget/src/main.tsx", formats: ["iife"], name: "BridgeWidget", fileName: () => "widget.js" },
+    lib: { entry: "widget/src/main.ts", formats: ["iife"], name: "BridgeWidget", fileName: () => "widget.js" },
   },
 });

@@ -1,0 +1,43 @@
+/** The script tag's attributes. */
+
+import { parseHex, type Inks, inksFor } from "./ink";
+import { pickLang, words, type Lang, type Words } from "./words";
+
+export interface Config {
+  /** The folder the script came from, with a slash at its end. */
+  base: string;
+  lang: Lang;
+  words: Words;
+  /** Undefined: the widget's own colours. */
+  inks: Inks | undefined;
+  theme: "auto" | "light" | "dark";
+  position: "right" | "left";
+  launcher: "round" | "label" | "none";
+  /** Empty: the business' name. */
+  title: string;
+  /** Empty: the usual words, and no bubble beside the launcher. */
+  greeting: string;
+}
+
+function oneOf<T extends string>(value: string | undefined, ...known: [T, ...T[]]): T {
+  return known.find((one) => one === value) ?? known[0];
+}
+
+/** `data-lang`, else the page's language, else the browser's. Wrong values count as missing. */
+export function readConfig(script: HTMLScriptElement): Config {
+  const { dataset } = script;
+  const asked = dataset.lang === "auto" ? undefined : dataset.lang;
+  const lang = pickLang(asked, document.documentElement.lang, ...navigator.languages);
+  const color = dataset.color && parseHex(dataset.color);
+  return {
+    base: new URL(".", script.src).href,
+    lang,
+    words: words[lang],
+    inks: color ? inksFor(color) : undefined,
+    theme: oneOf(dataset.theme, "auto", "light", "dark"),
+    position: oneOf(dataset.position, "right", "left"),
+    launcher: oneOf(dataset.launcher, "round", "label", "none"),
+    title: dataset.title ?? "",
+    greeting: dataset.greeting ?? "",
+  };
+}
