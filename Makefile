@@ -21,8 +21,15 @@ help:
 run: .venv/.run $(PAGES)
 	@exec $(BIN)/bridge start
 
+# Pages are built anew when one of their files is saved; changes in Python want Ctrl-C and again.
+VITE := node_modules/.bin/vite build --watch --logLevel warn
 dev: .venv/.run $(PAGES)
-	@cd web && { npm run --silent watch & watch=$$!; trap 'kill $$watch' EXIT INT TERM; cd .. && $(BIN)/bridge start; }
+	@cd web && { \
+	  $(VITE) --emptyOutDir false & pages=$$!; \
+	  $(VITE) --config vite.widget.config.ts & widget=$$!; \
+	  trap 'kill $$pages $$widget 2>/dev/null' EXIT INT TERM; \
+	  cd .. && $(BIN)/bridge start; \
+	}
 
 test: lint chromium
 	cd web && npm test --silent
