@@ -196,6 +196,8 @@ export interface ProblemBody {
   fields?: { field: string; problem: string }[];
   retry_after?: number;
   limit?: number;
+  /** A word for why an address cannot be used, for the page to put into a sentence. */
+  reason?: string;
 }
 
 /** A refusal: `status` 0 means that the server was not reached. */

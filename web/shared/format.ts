@@ -75,3 +75,15 @@ export function elapsed(at: string, now: number): string {
   if (minutes < 48 * 60) return t("time.hours", { n: Math.floor(minutes / 60) });
   return t("time.days", { n: Math.floor(minutes / 1440) });
 }
+
+/** Country codes of one and of two digits (ITU-T E.164); all others have three. */
+const SHORT_CODES = /^\+(1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58])/;
+
+/** `+393330104417` as `+39 333 010 4417`. What is no number stays as it is. */
+export function phone(text: string): string {
+  if (!/^\+\d{7,15}$/.test(text)) return text;
+  const code = SHORT_CODES.exec(text)?.[0] ?? text.slice(0, 4);
+  const rest = text.slice(code.length);
+  const groups = rest.match(rest.length % 3 === 1 ? /\d{3}(?=\d{4,})|\d{4}$|\d{3}/g : /\d{1,3}/g) ?? [];
+  return [code, ...groups].join(" ");
+}

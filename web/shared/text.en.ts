@@ -52,7 +52,7 @@ export const en = {
   "setup.title": "Make the first administrator",
   "setup.lead": "This link works once. Further agents are added later.",
   "setup.name": "Your name",
-  "setup.password.hint": "At least 10 characters. A sentence is easy to remember.",
+  "setup.password.hint": "At least 8 characters. A sentence is easy to remember.",
   "setup.go": "Create and open the inbox",
   "setup.going": "Creating",
   "setup.expired": "This link was used or has expired. Start Bridge again to get a new one, or sign in.",
@@ -138,8 +138,9 @@ export const en = {
   "thread.jump.end": "To the newest",
   "thread.late": "Received {time}",
   "thread.edited": "Edited",
-  "thread.versions": "Show earlier versions",
-  "thread.version": "Version of {time}",
+  "thread.versions": "Show all versions",
+  "thread.versions.title": "All versions, the oldest first",
+  "thread.version": "At {time}",
   "thread.unsupported": "This kind of message cannot be shown yet.",
   "thread.continues": "{name} continues on {channel}.",
   "thread.typing": "{name} is typing",
@@ -207,7 +208,6 @@ export const en = {
   "state.failed": "Not sent",
   "state.failed.reason": "Not sent: {reason}",
   "state.expired": "Not sent in time",
-  "state.expired.reason": "Not sent: {reason}",
   "state.cancelled": "Cancelled",
   "state.unknown": "We don't know if it arrived",
   "state.last": "{channel} tells no more than this",
@@ -253,12 +253,16 @@ export const en = {
   "file.retry": "Upload {name} again",
   "file.progress": "Uploading {name}",
 
-  // Why an address or a reply cannot go (the server's reasons, where they are known)
+  // Why an address or a reply cannot go (the server's words, where they are known)
   "route.no_consent": "No consent: cannot be used",
   "route.opted_out": "Asked not to be written to by {channel}",
   "route.blocked": "Blocked the bot",
   "route.invalid": "The address does not exist any more",
-  "route.none": "It cannot be used now",
+  "why.unreachable": "{vendor} cannot be reached",
+  "why.broken": "{vendor} is not working",
+  "why.pause": "{vendor} asks for a pause",
+  "why.file": "{vendor} takes no file of this size",
+  "why.interrupted": "it was interrupted",
   "route.channel_off": "This channel is off",
 
   // Contact

@@ -54,7 +54,7 @@ export const it: Record<keyof typeof en, string> = {
   "setup.title": "Crea il primo amministratore",
   "setup.lead": "Questo link vale una volta sola. Gli altri agenti si aggiungono dopo.",
   "setup.name": "Il tuo nome",
-  "setup.password.hint": "Almeno 10 caratteri. Una frase è facile da ricordare.",
+  "setup.password.hint": "Almeno 8 caratteri. Una frase è facile da ricordare.",
   "setup.go": "Crea e apri la posta",
   "setup.going": "Creazione in corso",
   "setup.expired": "Questo link è già stato usato o è scaduto. Riavvia Bridge per averne uno nuovo, oppure accedi.",
@@ -140,8 +140,9 @@ export const it: Record<keyof typeof en, string> = {
   "thread.jump.end": "Ai più recenti",
   "thread.late": "Ricevuto alle {time}",
   "thread.edited": "Modificato",
-  "thread.versions": "Mostra le versioni precedenti",
-  "thread.version": "Versione delle {time}",
+  "thread.versions": "Mostra tutte le versioni",
+  "thread.versions.title": "Tutte le versioni, dalla più vecchia",
+  "thread.version": "Alle {time}",
   "thread.unsupported": "Questo tipo di messaggio non si può ancora mostrare.",
   "thread.continues": "{name} continua su {channel}.",
   "thread.typing": "{name} sta scrivendo",
@@ -209,7 +210,6 @@ export const it: Record<keyof typeof en, string> = {
   "state.failed": "Non inviato",
   "state.failed.reason": "Non inviato: {reason}",
   "state.expired": "Non inviato in tempo",
-  "state.expired.reason": "Non inviato: {reason}",
   "state.cancelled": "Annullato",
   "state.unknown": "Non sappiamo se è arrivato",
   "state.last": "{channel} non dice più di così",
@@ -255,12 +255,16 @@ export const it: Record<keyof typeof en, string> = {
   "file.retry": "Carica di nuovo {name}",
   "file.progress": "Caricamento di {name}",
 
-  // Why an address or a reply cannot go (the server's reasons, where they are known)
+  // Why an address or a reply cannot go (the server's words, where they are known)
   "route.no_consent": "Nessun consenso: non si può usare",
   "route.opted_out": "Ha chiesto di non ricevere {channel}",
   "route.blocked": "Ha bloccato il bot",
   "route.invalid": "Il recapito non esiste più",
-  "route.none": "Ora non si può usare",
+  "why.unreachable": "{vendor} non è raggiungibile",
+  "why.broken": "{vendor} non funziona",
+  "why.pause": "{vendor} chiede una pausa",
+  "why.file": "{vendor} non accetta file di questa dimensione",
+  "why.interrupted": "è stato interrotto",
   "route.channel_off": "Questo canale è spento",
 
   // Contact

@@ -3,7 +3,7 @@ import { t } from "../../../shared/i18n";
 import { glance } from "../state/conversations";
 import { draft, saveDraft, type Tab } from "../state/drafts";
 import { tellTyping } from "../state/wire";
-import { touch } from "../ui/media";
+import { phone, touch } from "../ui/media";
 import { writing } from "./writing";
 
 interface TextFieldProps {
@@ -74,7 +74,7 @@ export function TextField({ id, tab, limit, onSend, onFiles }: TextFieldProps) {
       <textarea
         ref={field}
         id="compose"
-        rows={2}
+        rows={phone.value ? 1 : 2}
         value={text}
         aria-label={t(`compose.${tab}`)}
         placeholder={t(tab === "note" ? "compose.note.ph" : "compose.ph")}

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Address, Conversation } from "../../../shared/api";
+import { phone } from "../../../shared/format";
 import { t } from "../../../shared/i18n";
 import { ChannelBadge, Icon } from "../../../shared/icons";
 import { channelName, channels, contact } from "../state/conversations";
@@ -24,7 +25,7 @@ export function ViaMenu({ of, target }: { of: Conversation; target: Target }) {
         <button {...attributes} class={flash ? "via flash" : "via"} aria-label={t("compose.via", { channel: [target.name, target.handle].filter(Boolean).join(" ") })}>
           <ChannelBadge type={type} label={target.name} size={18} />
           <span>{target.name}</span>
-          {handle && <small>{handle}</small>}
+          {handle && <small>{phone(handle)}</small>}
           <Icon name="chevron-down" size={14} />
         </button>
       )}
@@ -49,7 +50,7 @@ function AddressWords({ address, index }: { address: Address; index: number }) {
       <ChannelBadge type={address.channel} label={name} size={20} />
       <span class="two-lines">
         <span>
-          {name} {address.handle && <small>{address.handle}</small>}
+          {name} {address.handle && <small>{phone(address.handle)}</small>}
         </span>
         {about && <small class={address.usable ? "" : "tone-warn"}>{about}</small>}
       </span>

@@ -1,5 +1,5 @@
 import type { Address } from "../../../shared/api";
-import { date, when } from "../../../shared/format";
+import { date, phone, when } from "../../../shared/format";
 import { t, type TextKey } from "../../../shared/i18n";
 import { ChannelBadge, Icon } from "../../../shared/icons";
 import { en } from "../../../shared/text.en";
@@ -10,7 +10,7 @@ import { explain } from "../ui/reasons";
 /** An address: where, whether it is theirs, what they agreed to, and whether it can be used. */
 export function AddressView({ address, inUse }: { address: Address; inUse: boolean }) {
   const name = channelName(address.channel);
-  const value = address.handle || name;
+  const value = phone(address.handle) || name;
   return (
     <li class="address">
       <ChannelBadge type={address.channel} label={name} size={22} />
@@ -35,7 +35,7 @@ export function AddressView({ address, inUse }: { address: Address; inUse: boole
       <span class="address-side">
         {inUse && <span class="chip accent">{t("contact.inuse")}</span>}
         {address.handle && (
-          <button type="button" class="icon-button small" aria-label={`${t("thread.copy")}: ${value}`} title={t("thread.copy")} onClick={() => void copy(value)}>
+          <button type="button" class="icon-button small" aria-label={`${t("thread.copy")}: ${value}`} title={t("thread.copy")} onClick={() => void copy(address.handle)}>
             <Icon name="copy" size={14} />
           </button>
         )}

@@ -48,7 +48,7 @@ export function SetupPage({ token }: { token: string }) {
           autocomplete="new-password"
           hint={t("setup.password.hint")}
           error={errors.password}
-          minLength={10}
+          minLength={8}
         />
         <div role="alert" class="door-alert">{errors.form && <p class="door-error">{errors.form}</p>}</div>
         <button type="submit" class="button primary big" aria-disabled={busy}>

@@ -7,12 +7,18 @@ export interface Entry extends Message {
 }
 
 export type Item =
-  | { type: "day"; key: string; at: string }
   | { type: "new"; key: string }
   | { type: "continues"; key: string; channel: string }
   | { type: "events"; key: string; events: Activity[] }
   | { type: "note"; key: string; message: Entry }
   | { type: "group"; key: string; mine: boolean; channel: string | null; messages: Entry[] };
+
+/** A day of a thread with its items. */
+export interface Day {
+  key: string;
+  at: string;
+  items: Item[];
+}
 
 const GROUP_MS = 5 * 60_000;
 
@@ -21,17 +27,19 @@ export function writtenAt(message: Message): string {
   return message.provider_at ?? message.created_at;
 }
 
-/** A thread as it is read from top to bottom. `newFrom` is the first unread message's `seq`. */
-export function arrange(messages: Entry[], events: Activity[], newFrom: number | null): Item[] {
-  const items: Item[] = [];
+/** A thread as it is read from top to bottom, by days. `newFrom` is the first unread message's `seq`. */
+export function arrange(messages: Entry[], events: Activity[], newFrom: number | null): Day[] {
+  const days: Day[] = [];
+  let items: Item[] = [];
   const waiting = [...events].sort((a, b) => a.after_seq - b.after_seq || Date.parse(a.at) - Date.parse(b.at));
   const first = messages[0]?.seq ?? 0;
-  let day = "";
   let channel: string | null = null;
 
   const startDay = (at: string) => {
-    const date = new Date(at).toDateString();
-    if (date !== day) items.push({ type: "day", key: `day ${(day = date)}`, at });
+    const key = new Date(at).toDateString();
+    if (key === days[days.length - 1]?.key) return;
+    items = [];
+    days.push({ key, at, items });
   };
   const pass = (until: number) => {
     while (waiting[0] && waiting[0].after_seq < until) {
@@ -58,7 +66,7 @@ export function arrange(messages: Entry[], events: Activity[], newFrom: number |
     addMessage(items, message);
   }
   pass(Infinity);
-  return items;
+  return days;
 }
 
 function addEvent(items: Item[], event: Activity): void {

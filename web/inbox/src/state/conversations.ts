@@ -14,8 +14,11 @@ export const channels = signal<Channel[] | null>(null);
 export const agents = signal<Colleague[]>([]);
 export const counts = signal<Counts | null>(null);
 
+/** A conversation, followed; one that is not known yet is waited for. */
 export function conversation(id: string): Conversation | undefined {
-  return known.get(id)?.value;
+  const found = known.get(id);
+  if (!found) void changes.value;
+  return found?.value;
 }
 
 /** The same without following it. */

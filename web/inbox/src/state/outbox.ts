@@ -91,7 +91,7 @@ export class Outbox {
     } catch (problem) {
       const passing = !(problem instanceof Problem) || problem.passing || problem.status === 401;
       if (!passing) {
-        this.update(client_id, { state: "refused", problem: problem.message });
+        this.update(client_id, { state: "refused", problem: problem.body.reason ?? problem.message });
         return true;
       }
       this.update(client_id, { state: "waiting" });

@@ -5,6 +5,7 @@ import { key, writtenAt, type Item } from "../logic/group";
 import { minute } from "../state/clock";
 import { channelName } from "../state/conversations";
 import { firstName, nameOf } from "../ui/name";
+import { Footnotes } from "./footnotes";
 import { MessageView } from "./message";
 import { ReplyActions } from "./reply-actions";
 import { State } from "./states";
@@ -27,6 +28,7 @@ export function Group({ of, group }: { of: Conversation; group: Extract<Item, { 
           {[author, channel, time].filter(Boolean).map((word, index) => (
             <span key={index}>{word}</span>
           ))}
+          <Footnotes message={last} />
           {group.mine && last.status !== "unknown" && <State message={last} now={minute.value} />}
           {group.mine && <ReplyActions message={last} now={minute.value} />}
         </div>

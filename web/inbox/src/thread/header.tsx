@@ -1,4 +1,5 @@
 import type { Conversation } from "../../../shared/api";
+import { phone as phoneNumber } from "../../../shared/format";
 import { t } from "../../../shared/i18n";
 import { Avatar, ChannelBadge, Icon } from "../../../shared/icons";
 import { reopen, resolve } from "../state/actions";
@@ -14,6 +15,7 @@ import { AssignMenu } from "./assign-menu";
 export function Header({ of }: { of: Conversation }) {
   const name = nameOf(of.contact, of.channel);
   const channel = of.route?.channel ?? of.channel;
+  const handle = phoneNumber(of.route?.handle ?? "");
   return (
     <header class="pane-head thread-head">
       {phone.value && <Back unread={unreadTotal.value - of.unread} />}
@@ -23,7 +25,7 @@ export function Header({ of }: { of: Conversation }) {
         {channel && (
           <p>
             <ChannelBadge type={channel} label={channelName(channel)} size={14} />
-            <span class="ellipsis">{[channelName(channel), of.route?.handle !== name && of.route?.handle].filter(Boolean).join(" · ")}</span>
+            <span class="ellipsis">{[channelName(channel), handle !== name && handle].filter(Boolean).join(" · ")}</span>
           </p>
         )}
       </div>

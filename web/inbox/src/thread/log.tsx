@@ -21,7 +21,7 @@ import { TypingLine } from "./typing-line";
 /** The messages of a thread, from the oldest loaded to the newest. */
 export function Log({ of, thread }: { of: Conversation; thread: Thread }) {
   const scroller = useRef<HTMLDivElement>(null);
-  const items = useComputed(() => {
+  const days = useComputed(() => {
     const messages = thread.messages.value;
     const mine = outbox.entries.value.filter((one) => one.conversation_id === thread.id);
     const local = thread.atEnd.value ? asEntries(mine, messages, me.value ?? { id: "", name: "" }) : [];
@@ -44,8 +44,13 @@ export function Log({ of, thread }: { of: Conversation; thread: Thread }) {
       <div class="log" ref={scroller} role="log" aria-live="off" aria-label={t("thread.messages")} tabIndex={0} onScroll={onScroll} onKeyDown={onKeyDown}>
         <div class="log-content">
           {!thread.atStart.value && <div class="log-more" aria-hidden="true" />}
-          {items.value.map((item) => (
-            <ItemView item={item} of={of} key={item.key} />
+          {days.value.map(({ key, at, items }) => (
+            <section class="day-part" key={key}>
+              <h3 class="day">{day(at)}</h3>
+              {items.map((item) => (
+                <ItemView item={item} of={of} key={item.key} />
+              ))}
+            </section>
           ))}
           <TypingLine of={of} />
         </div>
@@ -73,8 +78,6 @@ function moveFocus(event: KeyboardEvent, log: HTMLElement): void {
 
 function ItemView({ item, of }: { item: Item; of: Conversation }) {
   switch (item.type) {
-    case "day":
-      return <h3 class="day"><span>{day(item.at)}</span></h3>;
     case "new":
       return <p class="event line new" id="new"><b>{t("thread.new")}</b></p>;
     case "continues":

@@ -1,14 +1,12 @@
-import { useState } from "preact/hooks";
-import { api } from "../../../shared/api";
-import { clock, full } from "../../../shared/format";
+import { full } from "../../../shared/format";
 import { t } from "../../../shared/i18n";
 import { Icon } from "../../../shared/icons";
 import { writtenAt, type Entry } from "../logic/group";
 import { quoteInComposer } from "../composer/quoting";
 import { minute } from "../state/clock";
-import { complain } from "../state/toasts";
 import { copy } from "../ui/clipboard";
 import { AttachmentView } from "./attachment";
+import { Footnotes } from "./footnotes";
 import { Content } from "./kinds";
 import { ReplyActions, UnknownBox } from "./reply-actions";
 import { look, stands } from "./states";
@@ -28,8 +26,11 @@ export function MessageView({ message, last }: { message: Entry; last: boolean }
         </div>
         <Tools message={message} />
       </div>
-      {message.edited_at && <Versions message={message} />}
-      {message.late && <span class="meta">{t("thread.late", { time: clock(message.created_at) })}</span>}
+      {!last && (message.edited_at || message.late) && (
+        <span class="meta">
+          <Footnotes message={message} />
+        </span>
+      )}
       {mine && message.status === "unknown" && <UnknownBox message={message} />}
       {mine && !last && stands(message) && message.status !== "unknown" && <Trouble message={message} />}
     </div>
@@ -74,37 +75,5 @@ function Tools({ message }: { message: Entry }) {
         </button>
       )}
     </span>
-  );
-}
-
-/** "Edited"; a click shows what it said before. */
-function Versions({ message }: { message: Entry }) {
-  const [versions, setVersions] = useState<{ text: string; at: string }[] | null>(null);
-  const toggle = async () => {
-    if (versions) return setVersions(null);
-    try {
-      setVersions((await api.versions(message.id)).items);
-    } catch (problem) {
-      complain(problem);
-    }
-  };
-  return (
-    <>
-      <button type="button" class="link edited" aria-expanded={!!versions} title={t("thread.versions")} onClick={() => void toggle()}>
-        {t("thread.edited")}
-      </button>
-      {versions && (
-        <ol class="versions">
-          {versions
-            .filter((one) => one.text !== message.text)
-            .map((one) => (
-              <li key={one.at}>
-                <small>{t("thread.version", { time: clock(one.at) })}</small>
-                <span>{one.text}</span>
-              </li>
-            ))}
-        </ol>
-      )}
-    </>
   );
 }

@@ -34,7 +34,7 @@ export function look(message: Entry, now: number): Look {
       if (message.reason === "cancelled") return { icon: "ban", text: t("state.cancelled"), tone: "" };
       return { icon: "circle-alert", text: reason ? t("state.failed.reason", { reason }) : t("state.failed"), tone: "bad" };
     case "expired":
-      return { icon: "timer-off", text: reason ? t("state.expired.reason", { reason }) : t("state.expired"), tone: "bad" };
+      return { icon: "timer-off", text: t("state.expired"), tone: "bad" };
     case "unknown":
       return { icon: "circle-question-mark", text: t("state.unknown"), tone: "warn" };
     default:
