@@ -221,8 +221,14 @@ class Outbox:
             await asyncio.sleep(self._tokens.wait(steady_clock()) if part.part > head.parts_sent else 0)
             self._tokens.take(steady_clock(), more)
         await asyncio.sleep(self._addresses.reserve(head.urn, steady_clock()))
-        while self._paused_until > steady_clock():  # which others may have made longer meanwhile
-            await asyncio.sleep(self._paused_until - steady_clock())
+        await self._wait_for_pause()
+
+    async def _wait_for_pause(self) -> None:
+        """Rest until the vendor's pause is over, which another send may have made longer meanwhile."""
+        left = self._paused_until - steady_clock()
+        if left > 0:
+            await asyncio.sleep(left)
+            await self._wait_for_pause()
 
     async def _send(self, part: Outbound) -> Sent | SendError:
         """The call itself, bounded in time. Whatever is not understood may have arrived."""

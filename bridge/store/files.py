@@ -17,7 +17,7 @@ from typing import Literal
 
 import puremagic
 
-from bridge.errors import TooLarge
+from bridge.errors import TooLarge, Unavailable
 
 # Enough for every signature that is looked for.
 _HEAD = 8192
@@ -43,7 +43,10 @@ class Files:
         return self._folder / sha256[:2] / sha256
 
     async def put(self, chunks: AsyncIterator[bytes], *, limit: int, claimed: str = "") -> Stored:
-        """Keep a file of at most `limit` bytes; `TooLarge` above it. `claimed` is its given type."""
+        """Keep a file of at most `limit` bytes; `claimed` is its given type.
+
+        `TooLarge`: over the limit. `Unavailable`: the disk is full.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         digest, size, head = hashlib.sha256(), 0, b""
         handle, name = tempfile.mkstemp(dir=self._folder, prefix="part-")
@@ -60,6 +63,9 @@ class Files:
                 file.flush()
                 await asyncio.to_thread(os.fsync, file.fileno())
             await asyncio.to_thread(self._settle, name, digest.hexdigest())
+        except OSError as error:
+            os.unlink(name)  # noqa: PTH108  # one call, no need for a thread
+            raise Unavailable("There is no room for files") from error
         except BaseException:
             os.unlink(name)  # noqa: PTH108  # at once, also when this task is being cancelled
             raise
