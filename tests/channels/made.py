@@ -11,6 +11,7 @@ from bridge.channels.sms import SmsChannel, SmsSettings
 from bridge.channels.telegram import TelegramChannel, TelegramSettings
 from bridge.models import File, MediaKind, Outbound, Webhook
 from bridge.settings import read
+from tests.channels.scripted import Answer
 
 SAMPLES = Path(__file__).parent / "samples"
 TOKEN = "7410001:AAFqmQ5oJv0c1l2k3j4h5g6f7d8s9a0zXcV"  # made up
@@ -43,6 +44,17 @@ def update(name: str) -> dict[str, Any]:
     """A sample update."""
     found: dict[str, Any] = json.loads((SAMPLES / "telegram" / f"{name}.json").read_text())
     return found
+
+
+def ok(result: Any) -> Answer:
+    """The Bot API's yes."""
+    return Answer(body={"ok": True, "result": result})
+
+
+def refused(code: int, description: str, **parameters: Any) -> Answer:
+    """The Bot API's no."""
+    body = {"ok": False, "error_code": code, "description": description}
+    return Answer(status=code, body=body | ({"parameters": parameters} if parameters else {}))
 
 
 def telegram_hook(body: bytes, secret: str, content_type: str = "application/json") -> Webhook:

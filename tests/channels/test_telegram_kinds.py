@@ -36,7 +36,8 @@ _names = list(Message.model_fields)
 ABOUT = {
     *_names[: _names.index("effect_id") + 1], "caption", "caption_entities", "show_caption_above_media",
     "has_media_spoiler", "reply_markup", "receiver_user", "ephemeral_message_id", "forward_date",
-    "forward_from", "forward_from_chat", "forward_from_message_id", "forward_sender_name", "forward_signature",
+    "forward_from", "forward_from_chat", "forward_from_message_id", "forward_sender_name",
+    "forward_signature",
 } - {"text"}  # fmt: skip
 CONTENT = [name for name in _names if name not in ABOUT]
 
