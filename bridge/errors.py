@@ -1,20 +1,20 @@
 """Every error Bridge raises on purpose.
 
-    BridgeError                 what HTTP answers (`api/middleware.py` turns it into problem+json)
-    ├── BadRequest      400     ├── TooLarge        413
-    ├── NotSignedIn     401     ├── WrongType       415
-    ├── NotAllowed      403     ├── Invalid         422
-    ├── BadWebhook      403     ├── TooMany         429
-    ├── NotFound        404     └── Unavailable     503
-    └── Conflict        409
-    SendError                   what a vendor's answer means (`outbox.py` decides once)
-    ├── NotSent                 never left: try again, after `retry_after` if given
-    ├── Throttled               the vendor asks for a pause
-    ├── Rejected                refused for good: this message
-    ├── Unreachable             refused for good: this address
-    └── Unknown                 it may have arrived: never sent again blindly
-    MediaError                  a customer's file that cannot be had
-    SettingsError               the process cannot start
+BridgeError                 what HTTP answers (`api/middleware.py` turns it into problem+json)
+├── BadRequest      400     ├── TooLarge        413
+├── NotSignedIn     401     ├── WrongType       415
+├── NotAllowed      403     ├── Invalid         422
+├── BadWebhook      403     ├── TooMany         429
+├── NotFound        404     └── Unavailable     503
+└── Conflict        409
+SendError                   what a vendor's answer means (`outbox.py` decides once)
+├── NotSent                 never left: try again, after `retry_after` if given
+├── Throttled               the vendor asks for a pause
+├── Rejected                refused for good: this message
+├── Unreachable             refused for good: this address
+└── Unknown                 it may have arrived: never sent again blindly
+MediaError                  a customer's file that cannot be had
+SettingsError               the process cannot start
 """
 
 from __future__ import annotations

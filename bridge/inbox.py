@@ -143,9 +143,7 @@ class Inbox:
         self, message_id: str, agent_id: str, verdict: Literal["arrived", "again"]
     ) -> MessageView:
         """An agent says what became of a reply whose fate is unknown."""
-        channel_id = await self._database.write(
-            lambda tx: handling.settle(tx, message_id, agent_id, verdict)
-        )
+        channel_id = await self._database.write(lambda tx: handling.settle(tx, message_id, agent_id, verdict))
         return await self._after(message_id, channel_id)
 
     async def retry(self, message_id: str) -> MessageView:
@@ -163,7 +161,10 @@ class Inbox:
         """Show colleagues, and the customer where the channel can, that an agent is writing."""
         self._bus.tell(
             "typing",
-            {"conversation_id": conversation_id, "who": {"id": agent.id, "name": agent.name, "kind": "agent"}},
+            {
+                "conversation_id": conversation_id,
+                "who": {"id": agent.id, "name": agent.name, "kind": "agent"},
+            },
         )
         route = await self._database.read(lambda tx: handling.route(tx, conversation_id))
         live = self._channels.get(route.channel_id) if route else None

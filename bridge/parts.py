@@ -20,5 +20,7 @@ def parts_of(text: str, files: Sequence[F], limits: Limits) -> list[tuple[str, t
     bundles = [tuple(files[start : start + size]) for start in range(0, len(files), size)]
     if bundles and utf16_length(text) <= limits.caption:
         return [(text if index == 0 else "", bundle) for index, bundle in enumerate(bundles)]
-    pieces: list[tuple[str, tuple[F, ...]]] = [(piece, ()) for piece in split(text, limits.part)] if text else []
+    pieces: list[tuple[str, tuple[F, ...]]] = (
+        [(piece, ()) for piece in split(text, limits.part)] if text else []
+    )
     return pieces + [("", bundle) for bundle in bundles]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from bridge.store.attempts import Finish, Start
 from bridge.store.engine import Database
 from bridge.store.replies import Accepted
 from bridge.store.tables import attempts as attempt_rows
+from bridge.store.tables import lanes as lane_rows
 from bridge.store.tables import messages
-from tests.store.test_inbound import rows, take
+from tests.store.test_inbound import hello, rows, take
 from tests.store.test_replies import Desk, desk
 
 __all__ = ["desk"]
@@ -55,7 +57,7 @@ class Sender:
     async def status(self) -> str:
         """The message's state."""
         found = await rows(self.desk.database, messages, "seq")
-        return next(row.status for row in found if row.id == self.message_id)
+        return next(str(row.status) for row in found if row.id == self.message_id)
 
     async def due(self) -> list[str]:
         """The lanes that are due."""
@@ -198,19 +200,16 @@ async def test_page_acknowledges_what_it_shows(desk: Desk) -> None:
     query = sa.text("SELECT address_id FROM conversations")
     address = (await desk.database.read(lambda tx: tx.run(query)))[0].address_id
     for seq, status in ((2, "read"), (3, "delivered"), (2, "delivered")):
-        await desk.database.write(
-            lambda tx, seq=seq, status=status: receipts.acknowledge(
-                tx, conversation_id=desk.conversation_id, address_id=address, seq=seq, status=status,
-                now=now_ms(),
-            )
+        seen = partial(
+            receipts.acknowledge, conversation_id=desk.conversation_id, address_id=address, seq=seq,
+            status=status, now=now_ms(),
         )  # fmt: skip
+        await desk.database.write(seen)
     assert await desk.statuses() == ["read", "delivered"]
 
 
 async def test_fresh_lane_does_not_wait_behind_a_backlog(database: Database, channel: int) -> None:
     """Half of what is claimed is the newest: an hour's backlog starves nobody."""
-    from tests.store.test_inbound import hello
-
     for chat in range(20):
         await take(database, channel, hello(chat, chat=chat))
     await database.write(
@@ -223,8 +222,7 @@ async def test_fresh_lane_does_not_wait_behind_a_backlog(database: Database, cha
             )
         )
     )
-    ordered = [row.conversation_id for row in await rows(database, sa.table("lanes", sa.column("due_at"),
-               sa.column("conversation_id")), "due_at")]  # type: ignore[arg-type]  # fmt: skip
+    ordered = [row.conversation_id for row in await rows(database, lane_rows, "due_at")]
     claimed = await database.read(lambda tx: lanes.due(tx, channel, (), 6))
     assert set(claimed) == set(ordered[:3] + ordered[-3:])
     busy = set(claimed)

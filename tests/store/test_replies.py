@@ -34,7 +34,8 @@ class Desk:
         carrier = Carrier(label="Telegram", limits=LIMITS, pulled=more.pop("pulled", False))
         defaults: dict[str, Any] = {
             "id": new_id(), "conversation_id": self.conversation_id, "agent_id": self.agent_id,
-            "kind": "reply", "client_id": new_id(), "deadline_at": now_ms() + 60_000, "carriers": {self.channel: carrier},
+            "kind": "reply", "client_id": new_id(), "deadline_at": now_ms() + 60_000,
+            "carriers": {self.channel: carrier},
         }  # fmt: skip
         return Draft(text=text, **(defaults | more))
 
