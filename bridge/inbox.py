@@ -166,7 +166,7 @@ class Inbox:
                 "who": {"id": agent.id, "name": agent.name, "kind": "agent"},
             },
         )
-        route = await self._database.read(lambda tx: handling.route(tx, conversation_id))
+        route = await self._database.read(lambda tx: conversations.route(tx, conversation_id))
         live = self._channels.get(route.channel_id) if route else None
         if route and live and isinstance(live.channel, ShowsTyping):
             try:

@@ -12,7 +12,7 @@ from bridge.ids import new_id, now_ms
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Row, Statement, Tx
 from bridge.store.replies import LANES
-from bridge.store.tables import activity, addresses, agents, attempts, conversations, messages
+from bridge.store.tables import activity, agents, attempts, conversations, messages
 
 
 class Keep:
@@ -99,17 +99,6 @@ async def cancel(tx: Tx, message_id: str) -> None:
 async def end_old(tx: Tx, age_ms: int) -> int:
     """End threads that have been resolved for so long; how many."""
     return await tx.count(_END.text(tx.engine), {"age": age_ms})
-
-
-async def route(tx: Tx, conversation_id: str) -> Row | None:
-    """The address that the next reply takes: `urn`, `channel_id`."""
-    query = (
-        sa.select(addresses.c.urn, addresses.c.channel_id)
-        .join(conversations, conversations.c.address_id == addresses.c.id)
-        .where(conversations.c.id == conversation_id)
-    )
-    found = await tx.run(query)
-    return found[0] if found else None
 
 
 async def _queue(tx: Tx, message: Row) -> int:
