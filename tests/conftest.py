@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from bridge.store import engine, schema
 from tests import network, servers
 
 network.stay_on_loopback()
@@ -47,20 +51,66 @@ def valkey() -> Iterator[servers.Valkey]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def _postgresql_template(postgresql: servers.PostgreSQL) -> str:
+    """A database with our tables and no rows, to be copied: making the tables takes a second."""
+    name = postgresql.create()
+    _make_tables(postgresql.url(name))
+    return name
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As for PostgreSQL."""
+    file = tmp_path_factory.mktemp("template") / "bridge.db"
+    _make_tables(f"sqlite:///{file}")
+    return file
+
+
+def _make_tables(url: str) -> None:
+    async def make() -> None:
+        database = engine.connect(url)
+        await schema.prepare(database)
+        await database.close()
+
+    with ThreadPoolExecutor(1) as beside_the_loop_of_the_tests:
+        beside_the_loop_of_the_tests.submit(asyncio.run, make()).result()
+
+
 @pytest.fixture
-def postgresql_url(postgresql: servers.PostgreSQL) -> Iterator[str]:
-    """An empty PostgreSQL database of this test's own."""
+def postgresql_url(postgresql: servers.PostgreSQL, _postgresql_template: str) -> Iterator[str]:
+    """A PostgreSQL database of this test's own, with our tables and no rows."""
+    name = postgresql.create(_postgresql_template)
+    yield postgresql.url(name)
+    postgresql.drop(name)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, _sqlite_template: Path) -> str:
+    """An SQLite database of this test's own, with our tables and no rows."""
+    return f"sqlite:///{shutil.copy(_sqlite_template, tmp_path)}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database of this test's own, with our tables and no rows: the test runs once on each engine."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def empty_postgresql_url(postgresql: servers.PostgreSQL) -> Iterator[str]:
+    """A PostgreSQL database of this test's own, without tables."""
     name = postgresql.create()
     yield postgresql.url(name)
     postgresql.drop(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of this test's own: the test runs once on each engine."""
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of this test's own, without tables: for what makes and changes them."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'bridge.db'}"
-    return str(request.getfixturevalue("postgresql_url"))
+    return str(request.getfixturevalue("empty_postgresql_url"))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from rich.console import Console
 from bridge.check import check, exit_code, show
 from bridge.models import Event, Finding, Limits, Outbound, Rates, Sent, Webhook
 from bridge.settings import Settings, read
-from bridge.store import engine, schema
+from bridge.store import schema
 from tests import servers
 
 
@@ -97,9 +97,6 @@ async def test_a_fresh_installation_has_no_error(tmp_path: Path) -> None:
 
 async def test_a_working_gateway_is_all_well(tmp_path: Path, database_url: str, redis_url: str) -> None:
     """Green must be reachable, or nobody reads red."""
-    database = engine.connect(database_url)
-    await schema.prepare(database)
-    await database.close()
     async with answering(200) as port:
         config = read(
             Settings, DATABASE_URL=database_url, REDIS_URL=redis_url, BRIDGE_DATA_DIR=str(tmp_path),
@@ -132,13 +129,14 @@ async def test_a_database_that_does_not_exist_is_named(
 
 
 async def test_a_schema_of_a_newer_version_is_an_error(
-    tmp_path: Path, postgresql: servers.PostgreSQL, postgresql_url: str
+    tmp_path: Path, postgresql: servers.PostgreSQL, empty_postgresql_url: str
 ) -> None:
     """Running an old version on a new schema would lose what the old one does not know."""
-    name = postgresql_url.rpartition("/")[2]
+    name = empty_postgresql_url.rpartition("/")[2]
     postgresql.run("CREATE TABLE alembic_version AS SELECT 'from_the_future' AS version_num", name)
     assert (
-        named(await found(settings(tmp_path, DATABASE_URL=postgresql_url)), "newer version").level == "error"
+        named(await found(settings(tmp_path, DATABASE_URL=empty_postgresql_url)), "newer version").level
+        == "error"
     )
 
 

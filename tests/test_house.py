@@ -17,13 +17,15 @@ from tests import servers
 ROOT = Path(__file__).parent.parent
 
 
-def test_every_test_gets_an_empty_postgresql_database(
-    postgresql: servers.PostgreSQL, postgresql_url: str
+@pytest.mark.parametrize("turn", [1, 2])
+def test_every_test_gets_a_database_without_rows(
+    postgresql: servers.PostgreSQL, postgresql_url: str, turn: int
 ) -> None:
     """A test that finds another's rows would pass or fail by the order of the run."""
     name = postgresql_url.rpartition("/")[2]
-    assert postgresql.run("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", name) == "0"
-    postgresql.run("CREATE TABLE mine (id int)", name)
+    assert postgresql.run("SELECT count(*) FROM contacts", name) == "0"
+    row = f"gen_random_uuid(), 'left by turn {turn}', 0"
+    postgresql.run(f"INSERT INTO contacts (id, name, created_at) VALUES ({row})", name)
 
 
 def test_a_stopped_postgresql_comes_back_with_its_rows() -> None:
