@@ -72,7 +72,7 @@ export function initials(name: string): string {
   const words = name.replace(/[^\p{L}\p{N}\s]/gu, " ").trim().split(/\s+/).filter(Boolean);
   const first = words[0] ?? "?";
   const last = words.length > 1 ? (words[words.length - 1] ?? "") : "";
-  if (/^\p{N}/u.test(first)) return first.slice(-2);
+  if (/^\p{N}/u.test(first)) return words.join("").slice(-2);
   return (Array.from(first)[0] ?? "?").toLocaleUpperCase() + (Array.from(last)[0] ?? "").toLocaleUpperCase();
 }
 

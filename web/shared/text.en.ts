@@ -1,7 +1,6 @@
 /** English. `one|many` texts are chosen by `n`. */
 export const en = {
   // Names
-  "app.inbox": "Inbox",
   "app.title": "Bridge inbox",
   "skip.list": "Skip to the conversations",
   "nav.label": "Views and channels",
@@ -145,7 +144,6 @@ export const en = {
   "thread.continues": "{name} continues on {channel}.",
   "thread.typing": "{name} is typing",
   "thread.note": "Note",
-  "thread.start": "{name} opened the chat",
   "thread.start.payload": "With the link \"{payload}\"",
   "thread.forwarded": "Forwarded from {name}",
   "thread.copy": "Copy",
@@ -168,7 +166,6 @@ export const en = {
   "thread.assign.none": "Nobody",
   "thread.assign.me": "{name} (me)",
   "thread.open.image": "Open the picture {name}",
-  "thread.close.image": "Close the picture",
   "thread.download": "Download {name}",
   "thread.map": "Open the map",
   "thread.live.location": "Live location",
@@ -228,7 +225,6 @@ export const en = {
   "compose.note.ph": "Only your team sees this",
   "compose.send": "Send",
   "compose.note.add": "Add note",
-  "compose.enter": "Enter",
   "compose.attach": "Attach files",
   "compose.attached": "Attached files",
   "compose.via": "Reply by {channel}",
@@ -241,7 +237,6 @@ export const en = {
   "compose.collision": "{name} is also writing a reply",
   "compose.meanwhile": "{name} replied meanwhile. Send anyway?",
   "compose.meanwhile.no": "Keep writing",
-  "compose.resolved": "This conversation is resolved. A reply opens it again.",
   "compose.quote.remove": "Remove the quote",
   "file.drop": "Drop to attach",
   "file.wait": "Sends when the upload is done",
@@ -282,7 +277,6 @@ export const en = {
   "contact.consent.wrote": "Wrote first, {date}",
   "contact.consent.start": "Agreed again, {date}",
   "contact.consent.other": "Agreed, {date}",
-  "contact.noconsent": "No consent",
 
   // Handling
   "toast.resolved": "Resolved",

@@ -3,7 +3,6 @@ import type { en } from "./text.en";
 /** Italian, neutral towards agents. */
 export const it: Record<keyof typeof en, string> = {
   // Names
-  "app.inbox": "Posta",
   "app.title": "Posta di Bridge",
   "skip.list": "Vai alle conversazioni",
   "nav.label": "Viste e canali",
@@ -147,7 +146,6 @@ export const it: Record<keyof typeof en, string> = {
   "thread.continues": "{name} continua su {channel}.",
   "thread.typing": "{name} sta scrivendo",
   "thread.note": "Nota",
-  "thread.start": "{name} ha aperto la chat",
   "thread.start.payload": "Con il link \"{payload}\"",
   "thread.forwarded": "Inoltrato da {name}",
   "thread.copy": "Copia",
@@ -170,7 +168,6 @@ export const it: Record<keyof typeof en, string> = {
   "thread.assign.none": "Nessuno",
   "thread.assign.me": "{name} (io)",
   "thread.open.image": "Apri l'immagine {name}",
-  "thread.close.image": "Chiudi l'immagine",
   "thread.download": "Scarica {name}",
   "thread.map": "Apri la mappa",
   "thread.live.location": "Posizione in tempo reale",
@@ -230,7 +227,6 @@ export const it: Record<keyof typeof en, string> = {
   "compose.note.ph": "La vede solo la squadra",
   "compose.send": "Invia",
   "compose.note.add": "Aggiungi nota",
-  "compose.enter": "Invio",
   "compose.attach": "Allega file",
   "compose.attached": "File allegati",
   "compose.via": "Rispondi via {channel}",
@@ -243,7 +239,6 @@ export const it: Record<keyof typeof en, string> = {
   "compose.collision": "Anche {name} sta rispondendo",
   "compose.meanwhile": "{name} ha risposto nel frattempo. Inviare lo stesso?",
   "compose.meanwhile.no": "Continua a scrivere",
-  "compose.resolved": "Questa conversazione è risolta. Una risposta la riapre.",
   "compose.quote.remove": "Togli la citazione",
   "file.drop": "Rilascia per allegare",
   "file.wait": "Parte a caricamento finito",
@@ -284,7 +279,6 @@ export const it: Record<keyof typeof en, string> = {
   "contact.consent.wrote": "Ha scritto per primo, {date}",
   "contact.consent.start": "Ha acconsentito di nuovo, {date}",
   "contact.consent.other": "Ha acconsentito, {date}",
-  "contact.noconsent": "Nessun consenso",
 
   // Handling
   "toast.resolved": "Risolta",
