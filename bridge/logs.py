@@ -16,7 +16,10 @@ def configure(form: Literal["auto", "json", "text"], level: str) -> None:
     """Set up logging for the process."""
     as_json = form == "json" or (form == "auto" and not sys.stdout.isatty())
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer()
+        if as_json
+        # The plain one shows no variables: they hold what customers wrote.
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     structlog.configure(
         processors=[

@@ -95,8 +95,9 @@ class Route:
 def shape_of(handler: ApiHandler) -> Shape:
     """Read a handler's signature."""
     signature = inspect.signature(handler, eval_str=True)
-    kinds = {name: parameter.annotation for name, parameter in signature.parameters.items()}
-    path = tuple(name for name in kinds if name not in ("call", "body", "query"))
+    _call, *rest = signature.parameters.values()
+    kinds = {parameter.name: parameter.annotation for parameter in rest}
+    path = tuple(name for name in kinds if name not in ("body", "query"))
     answer, status = signature.return_annotation, 200
     if get_origin(answer) is Made:
         answer, status = get_args(answer)[0], 201

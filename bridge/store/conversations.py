@@ -124,7 +124,8 @@ async def page(
     )
     if after:
         keys = sa.tuple_(conversations.c.last_message_at, conversations.c.id)
-        statement = statement.where(keys < sa.tuple_(after.last_message_at, after.id))
+        place = sa.tuple_(after.last_message_at, sa.literal(after.id, conversations.c.id.type))
+        statement = statement.where(keys < place)
     rows = await tx.run(statement)
     found = await views(tx, [row.id for row in rows[:limit]])
     last = rows[limit - 1] if len(rows) > limit else None

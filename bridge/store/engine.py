@@ -137,7 +137,7 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path, readers: int = 3) -> None:
         self.path = path
         self._engine = sa.create_engine(
-            URL.create("sqlite", database=str(path)), poolclass=sa.NullPool,
+            URL.create("sqlite", database=str(path)), poolclass=sa.NullPool, hide_parameters=True,
             connect_args={"check_same_thread": False, "isolation_level": None},
         )  # fmt: skip
         sa.event.listen(self._engine, "connect", self._configure)
@@ -231,7 +231,7 @@ class PostgresDatabase(Database):
     def __init__(self, url: URL, pool: int = 10) -> None:
         self._engine: AsyncEngine = create_async_engine(
             url.set(drivername="postgresql+asyncpg"),
-            pool_size=pool, max_overflow=0, pool_timeout=PATIENCE, pool_pre_ping=False,
+            pool_size=pool, max_overflow=0, pool_timeout=PATIENCE, pool_pre_ping=False, hide_parameters=True,
             connect_args={
                 "timeout": 5,
                 "server_settings": {

@@ -22,8 +22,8 @@ from bridge.channels.live import LiveChannel
 from bridge.channels.webchat import WebchatChannel, WebchatSettings
 from bridge.errors import BadRequest, BadWebhook
 from bridge.inbox import Inbox
-from bridge.models import Edit, Event, Inbound, Limits, Outbound, Rates, Sent, Standing, Webhook
-from bridge.settings import Settings
+from bridge.models import Edit, Event, Inbound, Limits, Media, Outbound, Rates, Sent, Standing, Webhook
+from bridge.settings import Settings, read
 from bridge.store import agents, channels, schema
 from bridge.store.engine import Database, connect
 from bridge.store.files import Files
@@ -75,6 +75,7 @@ def _event(letter: dict[str, Any]) -> Event:
     if "state" in letter:
         return Standing(key=letter["key"], urn=urn, state=letter["state"])
     more = {name: value for name, value in letter.items() if name not in ("key", "from")}
+    more["media"] = tuple(Media(**one) for one in letter.get("media", ()))
     return Inbound(key=letter["key"], urn=urn, external_id=letter["key"], **more)
 
 
@@ -152,7 +153,7 @@ async def house(database_url: str, folder: Path, **settings: Any) -> AsyncIterat
     """A gateway that serves until the block ends."""
     port = free_port()
     given = {"port": port, "data_dir": folder, "public_url_setting": f"http://127.0.0.1:{port}"} | settings
-    made = Settings(database_url=database_url, **given)
+    made = read(Settings, database_url=database_url, **given)
     database = connect(database_url)
     await schema.prepare(database)
     site = Site(public_url=made.public_url, secrets=("s" * 32,))
@@ -178,3 +179,19 @@ async def house(database_url: str, folder: Path, **settings: Any) -> AsyncIterat
         await runner.cleanup()
         await writer.close()
         await database.close()
+
+
+async def get(client: aiohttp.ClientSession, path: str, expect: int = 200, **query: Any) -> Any:
+    """The JSON behind a path."""
+    async with client.get(path, params=query) as response:
+        assert response.status == expect, await response.text()
+        return await response.json(content_type=None)
+
+
+async def send(
+    client: aiohttp.ClientSession, method: str, path: str, body: Any = None, expect: int = 200
+) -> Any:
+    """Send JSON, and read the JSON that comes back, if any does."""
+    async with client.request(method, path, json=body) as response:
+        assert response.status == expect, await response.text()
+        return await response.json(content_type=None) if response.status != 204 else None
