@@ -13,7 +13,6 @@ from pathlib import Path
 
 import aiohttp
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 from yarl import URL
 
@@ -50,9 +49,10 @@ def show(findings: Sequence[Finding], console: Console) -> None:
     """Print one line per finding, with what to do below each that is not well."""
     for finding in findings:
         mark, colour = _MARKS[finding.level]
-        console.print(Text.assemble((mark, colour), " ", finding.what))
+        # The terminal wraps: an address that was cut by us could not be clicked.
+        console.print(Text.assemble((mark, colour), " ", finding.what), soft_wrap=True)
         if finding.todo:
-            console.print(Padding(Text(f"→ {finding.todo}"), (0, 0, 0, 2)))
+            console.print(Text(f"  → {finding.todo}"), soft_wrap=True)
 
 
 def exit_code(findings: Sequence[Finding]) -> int:

@@ -190,10 +190,10 @@ async def test_a_check_that_breaks_does_not_hide_the_others(tmp_path: Path) -> N
 
 
 def test_findings_are_shown_as_they_are_with_what_to_do() -> None:
-    """Text from outside, such as an IPv6 address in brackets, is not taken for markup."""
+    """An IPv6 address in brackets is not taken for markup, and no address is cut in two lines."""
     out = StringIO()
     error = Finding(level="error", what="Nothing answers at http://[::1]:8080.", todo="Start it.")
-    show([Finding(level="ok", what="The rest is well."), error], Console(file=out, width=200))
+    show([Finding(level="ok", what="The rest is well."), error], Console(file=out, width=20))
     assert [line.rstrip() for line in out.getvalue().splitlines()] == [
         "✓ The rest is well.", "✗ Nothing answers at http://[::1]:8080.", "  → Start it.",
     ]  # fmt: skip
