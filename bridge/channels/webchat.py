@@ -97,7 +97,8 @@ class WebchatChannel:
     async def check(self) -> list[Finding]:
         """What `bridge check` says: where the chat may stand, and the tag that puts it there."""
         tag = f'<script async src="{self._site.public_url}/widget.js"></script>'
-        found = [Finding(level="ok", what=f"may stand on {', '.join(self.origins)}; the tag is {tag}")]
+        where = ", ".join(self.origins)
+        found = [Finding(level="ok", what=f"{self.label}: may stand on {where}; the tag is {tag}")]
         url = URL(self._site.public_url)
         secure_sites = [origin for origin in self.origins if origin.startswith("https:")]
         if secure_sites and url.scheme == "http" and not is_local(url.host or ""):
