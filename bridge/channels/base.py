@@ -113,7 +113,11 @@ class LooksUp(Protocol):
     """A channel whose vendor can be asked whether a message was sent."""
 
     async def look_up(self, part: Outbound, since: int) -> Sent | None:
-        """The part, if the vendor has it since that time (Unix ms); `None` if it has not."""
+        """The part, if the vendor has it since that time (Unix ms); `None` if it has not.
+
+        An id that is known already from another part is no evidence: the same words may have been
+        sent twice. `NotSent` when the vendor cannot be asked now: then nobody knows.
+        """
         ...
 
 

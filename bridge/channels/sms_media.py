@@ -76,7 +76,7 @@ class MediaFetcher:
         response = await stack.enter_async_context(session.get(url, auth=self._auth, allow_redirects=False))
         if response.status not in _REDIRECTS:
             return _good(response)
-        target = _url(str(url.join(URL(response.headers.get("Location", "")))))
+        target = _url(response.headers.get("Location", ""), url)
         session = await stack.enter_async_context(self._bare_session(target))
         return _good(await stack.enter_async_context(session.get(target, allow_redirects=False)))
 
@@ -101,9 +101,10 @@ class MediaFetcher:
         return url.origin() == self._base.origin()
 
 
-def _url(text: str) -> URL:
+def _url(text: str, of: URL | None = None) -> URL:
+    """An absolute address; a redirect's may be given in relation to the one it came `of`."""
     try:
-        url = URL(text)
+        url = of.join(URL(text)) if of else URL(text)
         url.origin()
     except ValueError:
         raise MediaError("The file has no usable address", final=True) from None

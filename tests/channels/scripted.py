@@ -87,7 +87,10 @@ async def scripted() -> AsyncIterator[Scripted]:
     app = web.Application(client_max_size=64_000_000)
     app.router.add_route("*", "/{path:.*}", vendor.handle)
     server = TestServer(app)
-    async with server:
-        vendor.base = str(server.make_url("/")).rstrip("/")
+    await server.start_server(access_log=None)
+    vendor.base = str(server.make_url("/")).rstrip("/")
+    try:
         yield vendor
+    finally:
         vendor.stop_hanging()
+        await server.close()

@@ -118,8 +118,8 @@ def test_aiogram_is_loaded_only_when_it_is_needed() -> None:
         "print([name for name in ('aiogram', 'twilio') if name in sys.modules])"
     )
     home = Path(telegram_module.__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=home)
-    assert done.stdout.strip() == "[]"
+    printed = subprocess.check_output([sys.executable, "-c", program], text=True, cwd=home)
+    assert printed.strip() == "[]"
 
 
 async def test_polling_starts_by_removing_the_webhook_and_drops_nothing(
