@@ -151,7 +151,10 @@ class Gateway:
 async def build(settings: Settings) -> Gateway:
     """Everything wired and nothing started. Waits for the database. `SettingsError` says what to do."""
     data_folder.prepare(settings.data_dir)
-    site = Site(public_url=settings.public_url, secrets=data_folder.the_secrets(settings))
+    site = Site(
+        public_url=settings.public_url, secrets=data_folder.the_secrets(settings),
+        send_timeout=settings.send_timeout,
+    )  # fmt: skip
     configured, off = channel_files.configured(site)
     for line in off:
         log.info(line)
