@@ -22,7 +22,8 @@ RUN python -m hatchling build --target wheel /dist \
 
 FROM python:3.13-slim
 # A fixed number: who runs it must be known where a volume is prepared.
-RUN useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin bridge \
+RUN groupadd --gid 10001 bridge \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin bridge \
     && install --directory --owner bridge --group bridge --mode 0750 /data
 COPY --from=wheel /opt/bridge /opt/bridge
 ENV PATH=/opt/bridge/bin:$PATH \
