@@ -1,0 +1,88 @@
+"""Refusals: one shape for all of them, whatever went wrong."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.api.house import House
+
+
+async def refusal(
+    client: aiohttp.ClientSession, method: str, path: str, expect: int, **more: Any
+) -> dict[str, Any]:
+    """The problem that a request gets."""
+    async with client.request(method, path, **more) as response:
+        assert response.status == expect, await response.text()
+        assert response.content_type == "application/problem+json"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        body: dict[str, Any] = await response.json()
+    assert (body["type"], body["status"]) == ("about:blank", expect)
+    assert body["title"]
+    return body
+
+
+async def test_unknown_paths_and_methods(home: House) -> None:
+    """A typing error in a script is told as plainly as anything else."""
+    client = home.client()
+    for path in ("/api", "/api/", "/api/nothing", "/api/me/", "/api//me", "/api/conversations/"):
+        await refusal(client, "GET", path, 404)
+    for method, path in (("DELETE", "/api/me"), ("PUT", "/api/conversations"), ("TRACE", "/api/me")):
+        async with client.request(method, path) as response:
+            assert "GET" in response.headers["Allow"]
+        await refusal(client, method, path, 405)
+
+
+async def test_everything_but_the_door_needs_a_sign_in(home: House) -> None:
+    """The route table decides; what it does not call public is not."""
+    from bridge.api.routes import api
+
+    client = home.client()
+    for route in api():
+        if not route.public:
+            path = route.path.replace("{", "").replace("}", "")
+            body = await refusal(client, route.method, path, 401, headers={"Origin": ""})
+            assert body["title"] == "Sign in first"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"nope", b'{"name": NaN}', b"\xff\xfe{", b"[" * 5000, b'{"name": "\x01"}', b"{} {}"]
+)
+async def test_broken_json_is_400(anna: aiohttp.ClientSession, body: bytes) -> None:
+    """What cannot be read is told apart from what is wrong."""
+    await refusal(anna, "PATCH", "/api/me", 400, data=body, headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize("body", [[], "x", 1, {"theme": "pink"}, {"name": "x" * 201}, {"name": 1}])
+async def test_wrong_body_is_422_with_its_fields(anna: aiohttp.ClientSession, body: Any) -> None:
+    """Each problem names where it is."""
+    problem = await refusal(anna, "PATCH", "/api/me", 422, json=body)
+    assert problem["fields"]
+    assert all(set(field) == {"field", "problem"} for field in problem["fields"])
+
+
+async def test_other_types_than_json_are_415(anna: aiohttp.ClientSession) -> None:
+    """A form, which any page can send, is never taken for JSON."""
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
+        headers = {"Content-Type": kind}
+        await refusal(anna, "PATCH", "/api/me", 415, data=b'{"name":"x"}', headers=headers)
+
+
+async def test_large_body_is_413(anna: aiohttp.ClientSession) -> None:
+    """Ten megabytes of emoji are too much for any field."""
+    body = BytesIO(f'{{"name": "{"🦊" * 2_500_000}"}}'.encode())
+    headers = {"Content-Type": "application/json"}
+    problem = await refusal(anna, "PATCH", "/api/me", 413, data=body, headers=headers)
+    assert problem["limit"] == 1_000_000
+
+
+async def test_profile_changes_only_what_is_given(anna: aiohttp.ClientSession) -> None:
+    """A page that knows fewer fields does not clear the others."""
+    async with anna.patch("/api/me", json={"language": "it"}) as response:
+        assert (await response.json())["language"] == "it"
+    async with anna.patch("/api/me", json={"theme": "dark", "unknown": 1}) as response:
+        me = await response.json()
+    assert (me["name"], me["language"], me["theme"]) == ("Anna", "it", "dark")
