@@ -19,6 +19,8 @@ export interface Upload {
 const TYPING_SHOWN = 6000;
 const TYPING_TOLD = 3000;
 const LATE = 5000;
+/** A file that no tab has after so long is lost. */
+const ORPHANED = 60_000;
 /** The picture types that every browser shows and the gateway calls pictures. */
 const SHOWN = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 
@@ -171,11 +173,14 @@ export class Chat {
   private connect(): void {
     if (!this.open && !this.keep.get("talked") && !this.outbox.items.length) return;
     this.live.start();
-    if (!this.online) {
-      clearTimeout(this.lateTimer);
-      this.lateTimer = setTimeout(() => ((this.late = !this.online), this.changed()), LATE);
-    }
+    this.countLate();
     void this.flush();
+  }
+
+  /** Whoever is not back in a moment is late, and the bar says so. */
+  private countLate(): void {
+    clearTimeout(this.lateTimer);
+    this.lateTimer = setTimeout(() => ((this.late = !this.online), this.changed()), LATE);
   }
 
   private async poll(): Promise<Page> {
@@ -196,8 +201,7 @@ export class Chat {
       void this.flush();
     } else {
       this.told = { ack: 0, seen: 0 };
-      clearTimeout(this.lateTimer);
-      this.lateTimer = setTimeout(() => ((this.late = !this.online), this.changed()), LATE);
+      this.countLate();
     }
     this.changed();
   }
@@ -309,7 +313,7 @@ export class Chat {
   }
 
   private async deliver(item: Waiting): Promise<Fate> {
-    if (this.held > Date.now()) return "later";
+    if (this.held > Date.now() || !(navigator.onLine || this.online)) return "later";
     try {
       await this.ready();
       const file = item.file && (item.file.id ?? (await this.upload(item)));
@@ -341,6 +345,7 @@ export class Chat {
   /** The uploaded file's id; undefined when another tab has the file. */
   private async upload(item: Waiting): Promise<string | undefined> {
     const upload = this.uploads.get(item.id);
+    if (!upload && Date.now() - item.at > ORPHANED) throw new Refused(410, 0);
     if (!upload) return undefined;
     const progress = (part: number): void => {
       upload.part = part;

@@ -8,6 +8,8 @@ export interface Config {
   base: string;
   lang: Lang;
   words: Words;
+  /** Writes a time of day; made once, because making it is slow. */
+  clock: Intl.DateTimeFormat;
   /** Undefined: the widget's own colours. */
   inks: Inks | undefined;
   theme: "auto" | "light" | "dark";
@@ -33,6 +35,7 @@ export function readConfig(script: HTMLScriptElement): Config {
     base: new URL(".", script.src).href,
     lang,
     words: words[lang],
+    clock: new Intl.DateTimeFormat(lang, { hour: "numeric", minute: "2-digit" }),
     inks: color ? inksFor(color) : undefined,
     theme: oneOf(dataset.theme, "auto", "light", "dark"),
     position: oneOf(dataset.position, "right", "left"),

@@ -2,6 +2,9 @@
 
 type Rgb = readonly [number, number, number];
 
+/** What WCAG 2.2 AA asks of text. */
+const AA = 4.5;
+const BLACK: Rgb = [0, 0, 0];
 const WHITE: Rgb = [255, 255, 255];
 const DARK: Rgb = [23, 21, 26];
 
@@ -29,13 +32,14 @@ export function contrast(a: Rgb, b: Rgb): number {
 
 const css = (rgb: Rgb): string => `rgb(${rgb.map(Math.round).join(" ")})`;
 
-/** `from` moved towards `to` until it reaches the contrast on `ground`. */
-function until(from: Rgb, to: Rgb, ground: Rgb, wanted: number): Rgb {
-  for (let part = 0; part < 1; part += 0.05) {
-    const mixed = from.map((c, i) => c + (to[i as 0] - c) * part) as unknown as Rgb;
-    if (contrast(mixed, ground) >= wanted) return mixed;
-  }
-  return to;
+const mix = (from: Rgb, to: Rgb, part: number): Rgb =>
+  from.map((c, i) => c + (to[i as 0] - c) * part) as unknown as Rgb;
+
+/** `from` moved towards `to` until text of it can be read on `ground`. */
+function until(from: Rgb, to: Rgb, ground: Rgb): Rgb {
+  let part = 0;
+  while (part < 1 && contrast(mix(from, to, part), ground) < AA) part += 0.05;
+  return mix(from, to, Math.min(part, 1));
 }
 
 export interface Inks {
@@ -43,18 +47,23 @@ export interface Inks {
   accent: string;
   /** Text and icons on it: white or near black, whichever reads better. */
   ink: string;
-  /** The colour as text on the light and on the dark ground: 4.5 to 1 or more. */
+  /** The colour, a little paler, for what still waits; the ink reads on it too. */
+  pale: string;
+  /** The colour as text on the light and on the dark ground. */
   onLight: string;
   onDark: string;
 }
 
-/** What goes with a colour; white ink wins where it reaches 4.5 to 1. */
+/** What goes with a colour; white ink wins wherever it can be read. */
 export function inksFor(color: Rgb): Inks {
-  const white = contrast(WHITE, color) >= 4.5 || contrast(WHITE, color) >= contrast(DARK, color);
+  const white = contrast(WHITE, color) >= AA || contrast(WHITE, color) >= contrast(DARK, color);
+  const ink = white ? WHITE : DARK;
+  const paler = mix(color, WHITE, 0.16);
   return {
     accent: css(color),
-    ink: css(white ? WHITE : DARK),
-    onLight: css(until(color, [0, 0, 0], WHITE, 4.5)),
-    onDark: css(until(color, WHITE, DARK, 4.5)),
+    ink: css(ink),
+    pale: css(contrast(ink, paler) < AA ? mix(color, BLACK, 0.16) : paler),
+    onLight: css(until(color, BLACK, WHITE)),
+    onDark: css(until(color, WHITE, DARK)),
   };
 }

@@ -22,6 +22,7 @@ export interface Source {
 
 const QUIET = 25_000;
 const SOCKET_EVERY = 60_000;
+const DOUBT = 30_000;
 
 /** Milliseconds before try number `n` (from 0): 1 to 30 s, any of them equally likely ("full jitter"). */
 export function backoff(n: number, random = Math.random): number {
@@ -38,6 +39,7 @@ export class Live {
   /** Sockets in a row that failed although requests went through: something on the way forbids them. */
   private blocked = 0;
   private socketAt = 0;
+  private doubtAt = 0;
   /** When the socket last said something; 0 before its first word. */
   private heard = 0;
 
@@ -90,6 +92,14 @@ export class Live {
 
   /** One socket's life, or one question; returns how long to wait before the next, ms. */
   private async round(): Promise<number> {
+    if (navigator.onLine) this.doubtAt = 0;
+    else {
+      // The browser says that there is no network. It is mostly right: try rarely.
+      this.doubtAt ||= Date.now() + DOUBT;
+      const left = this.doubtAt - Date.now();
+      if (left > 0) return left;
+      this.doubtAt = 0;
+    }
     try {
       await this.source.ready();
       if (this.blocked < 2 || Date.now() - this.socketAt > SOCKET_EVERY) {

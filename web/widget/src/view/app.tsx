@@ -20,7 +20,7 @@ function initials(name: string): string {
 function Faces({ names }: { names: string[] }) {
   return names.length > 0 && (
     <span class="faces" aria-hidden="true">
-      {names.slice(-2).map((name, index) => <span class={`face f${index}`}>{initials(name)}</span>)}
+      {names.slice(-2).map((name) => <span class="face">{initials(name)}</span>)}
     </span>
   );
 }
@@ -52,7 +52,9 @@ export class App {
     if (open === chat.open) return;
     chat.show(open);
     this.draw();
-    if (!open) this.launcher?.focus({ preventScroll: true });
+    // In the task of the click: a phone shows its keyboard only then.
+    if (open) this.field.focus();
+    else this.launcher?.focus({ preventScroll: true });
   }
 
   /** Many changes in one task are one drawing. */
@@ -84,10 +86,10 @@ export class App {
     const count = chat.open ? 0 : chat.unread;
     const name = (chat.open ? words.close : words.open) + (count ? ", " + words.unread(count) : "");
     return (
-      <button class={`launcher ${launcher}`} ref={(node: HTMLElement) => (this.launcher = node)} aria-label={name}
+      <button class={`launcher ${chat.open ? "" : launcher}`} ref={(node: HTMLElement) => (this.launcher = node)} aria-label={name}
               aria-expanded={chat.open} aria-haspopup="dialog" onClick={() => this.show(!chat.open)}>
         <Icon name={chat.open ? "down" : "chat"} size={26} />
-        {launcher === "label" && <span>{words.label}</span>}
+        {launcher === "label" && !chat.open && <span>{words.label}</span>}
         {count > 0 && <em>{count > 99 ? "99+" : count}</em>}
       </button>
     );
@@ -110,7 +112,7 @@ export class App {
     return (
       <div class="peek">
         <button class="peek-open" onClick={() => this.show(true)}>
-          {last?.author && <span class="face f0" aria-hidden="true">{initials(last.author)}</span>}
+          {last?.author && <span class="face" aria-hidden="true">{initials(last.author)}</span>}
           <span>
             {last && <b>{last.author || words.team}</b>}
             <span class="peek-text" dir="auto">{last ? last.text || words.file : greeting}</span>
@@ -135,7 +137,7 @@ export class App {
           <button class="icon" aria-label={words.hide} onClick={() => this.show(false)}><Icon name="down" size={20} /></button>
         </header>
         <div role="status">
-          {chat.trouble && <div class="trouble"><Icon name="offline" size={18} />{words[chat.trouble]}</div>}
+          {chat.trouble && <div class="trouble"><Icon name="offline" size={18} /><span>{words[chat.trouble]}</span></div>}
         </div>
         <Log chat={chat} scroll={this.scroll} />
         <Composer chat={chat} field={this.field} />

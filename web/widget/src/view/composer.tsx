@@ -10,11 +10,9 @@ export class Field {
 
   readonly watch = (node: HTMLTextAreaElement): void => {
     this.node = node;
-    this.focus();
   };
 
   focus(): void {
-    // In the task that opened the panel: a phone shows its keyboard only then.
     this.node?.focus({ preventScroll: true });
   }
 

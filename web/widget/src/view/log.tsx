@@ -42,7 +42,8 @@ function State({ state, chat }: { state: string; chat: Chat }) {
   const glyph = GLYPHS[state];
   return glyph && (
     <span class={`state ${state}`}>
-      <Icon name={glyph} size={15} /> {chat.config.words[state as "sent"]}
+      <Icon name={glyph} size={15} />
+      {chat.config.words[state as "sent"]}
     </span>
   );
 }
@@ -50,12 +51,11 @@ function State({ state, chat }: { state: string; chat: Chat }) {
 function Meta({ group, chat }: { group: Group; chat: Chat }) {
   const last = group.entries.at(-1)!;
   if (last.waiting) return <div class="meta"><WaitingMeta entry={last} chat={chat} /></div>;
-  const time = new Date(last.at).toLocaleTimeString(chat.config.lang, { hour: "2-digit", minute: "2-digit" });
   return (
     <div class="meta">
-      {!group.mine && (group.author || chat.config.words.team) + " · "}
-      <span class="num">{time}</span>
-      {group.mine && GLYPHS[last.state] && " · "}
+      {!group.mine && <span>{group.author || chat.config.words.team} ·</span>}
+      <span class="num">{chat.config.clock.format(last.at)}</span>
+      {group.mine && GLYPHS[last.state] && "·"}
       {group.mine && <State state={last.state} chat={chat} />}
     </div>
   );
