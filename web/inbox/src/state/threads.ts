@@ -3,6 +3,7 @@ import { api, Problem, type Activity, type Message } from "../../../shared/api";
 import { firstUnread } from "../logic/group";
 import { glance, takeContact, takeConversation } from "./conversations";
 import { takeServerDrafts } from "./drafts";
+import { feedTells } from "./feed";
 import { now, overtaken, toldByFeed } from "./freshness";
 
 const PAGE = 50;
@@ -25,6 +26,7 @@ export class Thread {
 
   /** Loads the newest page, and the conversation with its contact. */
   async load(): Promise<void> {
+    await feedTells;
     const since = now();
     try {
       const [detail, page, activity] = await Promise.all([

@@ -3,6 +3,7 @@ import { api, Problem } from "../../../shared/api";
 import { Live, openLive, type Frame, type LiveState } from "../../../shared/live";
 import { agents, channels, contact, takeContact } from "./conversations";
 import { pushDrafts } from "./drafts";
+import { feedBegins } from "./feed";
 import { changeConversation, loadList, reloadList, warmUp } from "./list";
 import { outbox } from "./sending";
 import { listKey, place } from "./place";
@@ -111,6 +112,7 @@ export function startWire(): void {
 /** The feed tells from before the first answer on, so nothing falls between the two. */
 async function begin(): Promise<void> {
   const telling = await onlineWithin(FEED_FIRST_MS);
+  feedBegins();
   quietly(loadChannels());
   quietly(loadAgents());
   effect(() => {

@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks";
 import { full } from "../../../shared/format";
 import { t } from "../../../shared/i18n";
 import { Icon } from "../../../shared/icons";
@@ -11,11 +12,15 @@ import { Content } from "./kinds";
 import { ReplyActions, UnknownBox } from "./reply-actions";
 import { look, stands } from "./states";
 
+const FRESH_MS = 5000;
+
 /** One message: quote, files, content, and what is wrong with it. */
 export function MessageView({ message, last }: { message: Entry; last: boolean }) {
   const mine = message.direction === "outbound";
+  // Only what has just been written comes in with a movement, not the pages that are loaded.
+  const [fresh] = useState(() => Date.now() - Date.parse(message.created_at) < FRESH_MS);
   return (
-    <div class="message" tabIndex={-1} data-seq={message.seq} title={full(writtenAt(message))}>
+    <div class={fresh ? "message fresh" : "message"} tabIndex={-1} data-seq={message.seq} title={full(writtenAt(message))}>
       {message.reply_to && <QuoteView message={message} />}
       <div class="message-body">
         <div class="message-parts">

@@ -14,7 +14,7 @@ export function useScroll(scroller: RefObject<HTMLDivElement>, thread: Thread) {
   const [unseen, setUnseen] = useState(false);
   const pinned = useRef(true);
   /** The message at the top of the window and where it stands, to put it back after a page came above. */
-  const anchor = useRef<{ element: HTMLElement; top: number } | null>(null);
+  const anchor = useRef<{ seq: string; top: number } | null>(null);
   const lastSeq = useRef(0);
 
   useLayoutEffect(() => {
@@ -46,7 +46,7 @@ export function useScroll(scroller: RefObject<HTMLDivElement>, thread: Thread) {
     const element = Array.from(log.querySelectorAll<HTMLElement>("[data-seq]")).find(
       (one) => one.getBoundingClientRect().bottom > top,
     );
-    anchor.current = element ? { element, top: element.getBoundingClientRect().top } : null;
+    anchor.current = element ? { seq: element.dataset.seq!, top: element.getBoundingClientRect().top } : null;
   };
 
   const onScroll = () => {
@@ -54,6 +54,16 @@ export function useScroll(scroller: RefObject<HTMLDivElement>, thread: Thread) {
     if (scroller.current!.scrollTop < EDGE_PX) void thread.older();
     if (left < EDGE_PX) void thread.newer();
     if (pinned.current) thread.trim();
+  };
+
+  /** Puts what was at the top of the window back there, unless the end is followed. */
+  const settle = () => {
+    const log = scroller.current!;
+    const held = anchor.current;
+    const element = held && log.querySelector(`[data-seq="${held.seq}"]`);
+    if (pinned.current) log.scrollTop = log.scrollHeight;
+    else if (element) log.scrollTop += element.getBoundingClientRect().top - held.top;
+    if (log.scrollTop < EDGE_PX) void thread.older();
   };
 
   useSignalEffect(() => {
@@ -64,13 +74,7 @@ export function useScroll(scroller: RefObject<HTMLDivElement>, thread: Thread) {
     if (grew && last?.direction === "inbound" && !pinned.current) setUnseen(true);
   });
 
-  // After every change: put back what was at the top of the window, unless the end is followed.
-  useLayoutEffect(() => {
-    const log = scroller.current!;
-    const held = anchor.current;
-    if (pinned.current) log.scrollTop = log.scrollHeight;
-    else if (held?.element.isConnected) log.scrollTop += held.element.getBoundingClientRect().top - held.top;
-  });
+  useLayoutEffect(settle);
 
   useEffect(() => {
     if (unseen && !away) setAway(true);
