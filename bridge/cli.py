@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from bridge.errors import BridgeError, SettingsError
-from bridge.settings import Settings, read
+from bridge.settings import Settings, read, read_all
 
 T = TypeVar("T")
 
@@ -161,8 +161,17 @@ def _prepared() -> Settings:
     """Settings, with logs set up as they say."""
     from bridge import logs
 
-    settings = read(Settings)
+    settings = _all_settings()
     logs.configure(settings.log_format, settings.log_level)
+    return settings
+
+
+def _all_settings() -> Settings:
+    """The gateway's settings; the problems of the channels' are said together with its own."""
+    from bridge import channels
+
+    settings, *_ = read_all(Settings, *channels.SETTINGS)
+    assert isinstance(settings, Settings)
     return settings
 
 

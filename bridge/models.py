@@ -111,12 +111,16 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """An address was closed or opened by its owner: blocked, STOP, START."""
+    """An address was closed or opened by its owner: blocked, STOP, START.
+
+    `opt_in` is the owner's word that messages are wanted again: nothing less undoes an opt-out.
+    """
 
     key: str
     urn: str
     state: AddressState
     reason: str = ""
+    opt_in: bool = False
     raw: str = ""
 
 

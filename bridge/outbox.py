@@ -334,7 +334,7 @@ class Outbox:
             except SendError as error:
                 log.info("look-up failed", channel=channel.type, reason=type(error).__name__)
                 continue
-            if sent:
+            if sent and not await self._is_another(sent, attempt):
                 status = "sent" if index == len(parts) - 1 else "queued"
                 await self._record(
                     Finish(id=attempt, message_id=message_id, conversation_id=head.conversation_id,
@@ -342,6 +342,11 @@ class Outbox:
                 )  # fmt: skip
                 self._bell.set()
                 return
+
+    async def _is_another(self, sent: Sent, attempt: str) -> bool:
+        """The same words may have been sent twice: what is known to be another is no evidence."""
+        channel_id, external_id = self._live.id, sent.external_id
+        return await self._database.read(lambda tx: attempts.is_taken(tx, channel_id, external_id, attempt))
 
 
 def _why_not(head: Head) -> tuple[str, str] | None:

@@ -157,7 +157,11 @@ def _consent(form: Form, text: str, key: str, urn: str) -> list[Event]:
     if verdict == "STOP" or (not verdict and word in _STOP):
         return [Standing(key=f"{key}:stop", urn=urn, state="opted_out", reason="The customer wrote STOP")]
     if verdict == "START" or (not verdict and word in _START):
-        return [Standing(key=f"{key}:start", urn=urn, state="open", reason="The customer wrote START")]
+        return [
+            Standing(
+                key=f"{key}:start", urn=urn, state="open", reason="The customer wrote START", opt_in=True
+            )
+        ]
     return []
 
 

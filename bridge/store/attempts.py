@@ -88,6 +88,9 @@ _LANE = Batch(
     FROM {rows} WHERE lanes.conversation_id = r.conversation_id""",
     conversation_id="uuid", wait="bigint",
 )  # fmt: skip
+_KNOWN = Statement(
+    "SELECT 1 FROM attempts WHERE channel_id = :channel_id AND external_id = :external_id AND id <> :id"
+)
 _ABANDONED = Statement(
     """UPDATE attempts SET outcome = 'unknown', reason = 'interrupted', ended_at = {now}
     WHERE channel_id = :channel_id AND outcome IS NULL AND epoch < :epoch
@@ -138,6 +141,11 @@ async def finish(tx: Tx, finishes: Sequence[Finish]) -> list[None]:
     await _LANE.run_all(tx, [{"conversation_id": c, "wait": waits[c]} for c in sorted(waits)])
     await note_changes(tx, [("message", row.conversation_id, row.id) for row in changed], now)
     return [None] * len(finishes)
+
+
+async def is_taken(tx: Tx, channel_id: int, external_id: str, attempt_id: str) -> bool:
+    """Whether another attempt made the message that the vendor calls so."""
+    return bool(await _KNOWN.run(tx, channel_id=channel_id, external_id=external_id, id=attempt_id))
 
 
 async def abandoned(tx: Tx, channel_id: int, epoch: int) -> list[Any]:

@@ -46,7 +46,7 @@ async def paused_for(tx: Tx, channel_id: int) -> float:
 
 async def close_address(tx: Tx, address_id: str, state: AddressState, reason: str) -> None:
     """The vendor refuses an address for good."""
-    await standings.apply(tx, [(address_id, state, reason)], now_ms())
+    await standings.apply(tx, [standings.Verdict(address_id, state, reason)], now_ms())
 
 
 async def move_address(tx: Tx, address_id: str, urn: str) -> None:

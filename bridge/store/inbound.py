@@ -19,6 +19,7 @@ from bridge.store import receipts, standings
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Tx
 from bridge.store.quotes import quoted
+from bridge.store.standings import Verdict
 from bridge.store.writer import ranked
 
 
@@ -176,12 +177,12 @@ async def receive(tx: Tx, intakes: Sequence[Intake]) -> list[Taken]:
     await _addresses(tx, fresh, now)
     await _messages(tx, [item for item in fresh if isinstance(item.event, Inbound)], now)
     await _edits(tx, [item for item in fresh if isinstance(item.event, Edit)], now)
-    await standings.apply(
-        tx,
-        [(i.address.id, i.event.state, i.event.reason) for i in fresh
-         if i.address and isinstance(i.event, Standing)],
-        now,
-    )  # fmt: skip
+    verdicts = [
+        Verdict(i.address.id, i.event.state, i.event.reason, i.event.opt_in)
+        for i in fresh
+        if i.address and isinstance(i.event, Standing)
+    ]
+    await standings.apply(tx, verdicts, now)
     await receipts.record(tx, [(i.channel_id, i.event) for i in items if isinstance(i.event, Receipt)], now)
     return taken
 

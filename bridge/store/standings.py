@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import orjson
 
@@ -11,18 +12,15 @@ from bridge.models import AddressState
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Tx
 
-# Only the customer who opted out opts in again (START): that arrives as `open` with its own reason,
-# while a mere unblock must not undo an opt-out.
+# Only the customer who opted out opts in again (START): a mere unblock must not undo an opt-out.
 _STANDING = Batch(
     """UPDATE addresses SET state = r.state, state_reason = r.reason, state_at = CAST(:now AS bigint),
-        consent_at = CASE WHEN r.state = 'open' AND r.reason = 'start' THEN CAST(:now AS bigint)
-            ELSE addresses.consent_at END,
-        consent_source = CASE WHEN r.state = 'open' AND r.reason = 'start' THEN 'start'
-            ELSE addresses.consent_source END
+        consent_at = CASE WHEN r.opt_in = 1 THEN CAST(:now AS bigint) ELSE addresses.consent_at END,
+        consent_source = CASE WHEN r.opt_in = 1 THEN 'opt_in' ELSE addresses.consent_source END
     FROM {rows} WHERE addresses.id = r.id AND addresses.state <> r.state
-        AND (addresses.state <> 'opted_out' OR (r.state = 'open' AND r.reason = 'start'))
+        AND (addresses.state <> 'opted_out' OR r.opt_in = 1)
     RETURNING addresses.id, addresses.contact_id, addresses.urn, addresses.state, addresses.channel_id""",
-    id="uuid", state="text", reason="text",
+    id="uuid", state="text", reason="text", opt_in="int",
 )  # fmt: skip
 
 _CURRENT = Batch(
@@ -38,12 +36,25 @@ _LINES = Batch(
 )  # fmt: skip
 
 
-async def apply(tx: Tx, wanted: Sequence[tuple[str, AddressState, str]], now: int) -> None:
-    """Set `(address id, state, reason)`, in order, with a line in the thread for each real change."""
-    for address_id, state, reason in wanted:
-        row = {"id": address_id, "state": state, "reason": reason}
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of an address, and why."""
+
+    address_id: str
+    state: AddressState
+    reason: str
+    opt_in: bool = False
+
+
+async def apply(tx: Tx, verdicts: Sequence[Verdict], now: int) -> None:
+    """Close and open addresses, in order, with a line in the thread for each real change."""
+    for verdict in verdicts:
+        row = {
+            "id": verdict.address_id, "state": verdict.state, "reason": verdict.reason,
+            "opt_in": int(verdict.opt_in),
+        }  # fmt: skip
         for changed in await _STANDING.run_all(tx, [row], now=now):
-            await _say(tx, changed.contact_id, changed.channel_id, state, now)
+            await _say(tx, changed.contact_id, changed.channel_id, verdict.state, now)
 
 
 async def _say(tx: Tx, contact_id: str, channel_id: int, state: str, now: int) -> None:

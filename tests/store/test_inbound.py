@@ -137,9 +137,9 @@ async def test_opt_out_outlives_messages_and_blocks(database: Database, channel:
     await take(database, channel, hello(2), replace(stop, key="unblock", state="open", reason="unblocked"))
     (address,) = await rows(database, addresses)
     assert address.state == "opted_out"
-    await take(database, channel, replace(stop, key="start", state="open", reason="start"))
+    await take(database, channel, replace(stop, key="start", state="open", opt_in=True))
     (address,) = await rows(database, addresses)
-    assert (address.state, address.consent_source) == ("open", "start")
+    assert (address.state, address.consent_source) == ("open", "opt_in")
 
 
 async def test_blocked_address_opens_when_the_customer_writes(database: Database, channel: int) -> None:
