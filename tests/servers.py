@@ -71,13 +71,14 @@ class Server:
 class PostgreSQL(Server):
     """A cluster of its own. Databases are cheap: take a fresh one for each test."""
 
-    def __init__(self, programs: Path, folder: Path, user: str) -> None:
+    def __init__(self, programs: Path, folder: Path, user: str, *, durable: bool = False) -> None:
         port = free_port()
+        # A test's database need not survive a power cut. Commits still wait for their turn.
+        hasty = () if durable else ("-c", "fsync=off", "-c", "full_page_writes=off")
         super().__init__(
             str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),
             "-c", "listen_addresses=127.0.0.1", "-c", "logging_collector=off", "-c", "log_min_messages=fatal",
-            # A test's database need not survive a power cut. Commits still wait for their turn.
-            "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
+            *hasty, "-c", "max_connections=200",
             port=port, folder=folder, polite="SIGQUIT", user=user,
         )  # fmt: skip
         self._psql = programs / "psql"
@@ -136,15 +137,15 @@ class Valkey(Server):
 
 
 @contextmanager
-def postgresql() -> Iterator[PostgreSQL]:
-    """A running PostgreSQL with an empty cluster, removed afterwards."""
+def postgresql(*, durable: bool = False) -> Iterator[PostgreSQL]:
+    """A running PostgreSQL with an empty cluster, removed afterwards; `durable` as in production."""
     # PostgreSQL refuses to run as root: then as nobody, who must be able to read its programs.
     user = "nobody" if os.geteuid() == 0 else ""
     with tempfile.TemporaryDirectory(prefix="bridge-pg-", ignore_cleanup_errors=True) as place:
         folder = Path(place)
         programs = _postgresql_programs(folder, user)
         _make_cluster(programs, folder, user)
-        server = PostgreSQL(programs, folder, user)
+        server = PostgreSQL(programs, folder, user, durable=durable)
         try:
             server.start()
             yield server
