@@ -50,7 +50,7 @@ class Call:
 
     @property
     def agent(self) -> AgentView:
-        """The agent who asks; only routes that are not public have one."""
+        """The agent who asks; only routes for agents have one."""
         assert self.holder is not None
         return self.holder.agent
 
@@ -78,15 +78,16 @@ class Shape:
 class Route:
     """A line of the route table.
 
-    `public` ones need no sign-in. `repeats` says that the same request again answers 200. A handler
-    that reads the body itself `takes` a media type; one that answers by itself `gives` statuses.
+    Who may call it: an `agent`, `anybody`, or whom the handler `itself` lets in. `repeats` says that
+    the same request again answers 200. A handler that reads the body itself `takes` a media type; one
+    that answers by itself `gives` statuses.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     handler: ApiHandler
     summary: str
-    public: bool = False
+    access: Literal["agent", "anybody", "itself"] = "agent"
     repeats: bool = False
     takes: str = ""
     gives: Mapping[int, str] = field(default_factory=dict)
@@ -114,10 +115,10 @@ def serve(route: Route) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         context = request.config_dict[CONTEXT]
         call = Call(context, request)
-        if route.public:
-            sessions.refuse_foreign_page(request, context)
-        else:
+        if route.access == "agent":
             call.holder, call.new_session = await sessions.sign_in_of(request, context)
+        else:
+            sessions.refuse_foreign_page(request, context)
         given: dict[str, Any] = {name: _id(request.match_info[name]) for name in shape.path}
         if shape.query:
             given["query"] = read_query(request.query, shape.query)

@@ -109,7 +109,7 @@ class Live:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._feed: Feed = context.feed
-        self._sockets: set[Socket] = set()
+        self.sockets: set[Socket] = set()
         self.presence = Presence(context.bus, self._show_presence)
         self._tasks: list[asyncio.Task[None]] = []
         self._stop_frames: Any = None
@@ -119,7 +119,7 @@ class Live:
         """Begin to look after the sockets."""
         self._tasks = [
             asyncio.create_task(self._every(TELL_EVERY, self._say_presence)),
-            asyncio.create_task(self._every(_CHECK_EVERY, self._check_sessions)),
+            asyncio.create_task(self._every(_CHECK_EVERY, self.check_sessions)),
         ]
 
     async def close(self) -> None:
@@ -127,7 +127,7 @@ class Live:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        sockets = tuple(self._sockets)
+        sockets = tuple(self.sockets)
         for socket in sockets:
             socket.close(_GOING_AWAY, "restarting")
         await asyncio.gather(*(socket.closed() for socket in sockets))
@@ -164,9 +164,9 @@ class Live:
 
     async def _join(self, socket: Socket, cursor: str) -> list[bytes]:
         """Take part from now on; returns the frames that come before all others."""
-        if not self._sockets:
+        if not self.sockets:
             self._stop_frames = self._feed.subscribe_frames(self._broadcast)
-        self._sockets.add(socket)
+        self.sockets.add(socket)
         now = self._feed.cursor  # with no wait in between: the queue begins exactly here
         self._say_presence()
         presence = orjson.dumps(self.presence.picture())
@@ -181,9 +181,9 @@ class Live:
         return [greeting("hello", since), *(frame.text for frame in missed), presence]
 
     def _leave(self, socket: Socket) -> None:
-        self._sockets.discard(socket)
+        self.sockets.discard(socket)
         self._say_presence()
-        if not self._sockets and self._stop_frames:
+        if not self.sockets and self._stop_frames:
             self._stop_frames()
             self._stop_frames = None
 
@@ -210,7 +210,7 @@ class Live:
             self._push(frame.text)
 
     def _push(self, text: bytes) -> None:
-        for socket in tuple(self._sockets):
+        for socket in tuple(self.sockets):
             socket.push(text)
 
     def _hear(self, topic: str, word: Mapping[str, Any]) -> None:
@@ -220,7 +220,7 @@ class Live:
             self._end({word["session"]})
 
     def _end(self, hashes: set[str]) -> None:
-        for socket in tuple(self._sockets):
+        for socket in tuple(self.sockets):
             if socket.holder.hash in hashes:
                 socket.close(_SESSION_ENDED, "the session has ended")
 
@@ -228,11 +228,12 @@ class Live:
         self._push(orjson.dumps(self.presence.picture()))
 
     def _say_presence(self) -> None:
-        self.presence.say([(socket.person, socket.viewing) for socket in self._sockets])
+        self.presence.say([(socket.person, socket.viewing) for socket in self.sockets])
         self.presence.look()
 
-    async def _check_sessions(self) -> None:
-        hashes = {socket.holder.hash for socket in self._sockets}
+    async def check_sessions(self) -> None:
+        """Close the sockets whose session has ended without a word."""
+        hashes = {socket.holder.hash for socket in self.sockets}
         if hashes:
             good = await self._context.database.read(lambda tx: tokens.good(tx, list(hashes)))
             self._end(hashes - good)

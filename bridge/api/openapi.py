@@ -101,7 +101,7 @@ def _operation(
         "summary": route.summary,
         "description": _text(route.handler.__doc__),
         "tags": [route.path.split("/")[2]],
-        "security": [] if route.public else [{"session": []}, {"token": []}],
+        "security": [] if route.access == "anybody" else [{"session": []}, {"token": []}],
         "parameters": _parameters(shape, references, components),
         "responses": {
             **_answer(route, shape, references),

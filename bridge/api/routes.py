@@ -36,9 +36,9 @@ def api() -> list[Route]:
     """The agents' JSON API, as the OpenAPI document describes it."""
     door = Door()
     return [
-        Route("GET", "/api/setup", set_up_needed, "Whether there is no agent yet", public=True),
-        Route("POST", "/api/setup", door.set_up, "Become the first administrator", public=True),
-        Route("POST", "/api/session", door.sign_in, "Sign in", public=True),
+        Route("GET", "/api/setup", set_up_needed, "Whether there is no agent yet", access="anybody"),
+        Route("POST", "/api/setup", door.set_up, "Become the first administrator", access="anybody"),
+        Route("POST", "/api/session", door.sign_in, "Sign in", access="anybody"),
         Route("DELETE", "/api/session", sign_out, "Sign out"),
         Route("GET", "/api/me", people.me, "Who I am"),
         Route("PATCH", "/api/me", people.change_me, "Change my profile"),
@@ -63,7 +63,7 @@ def api() -> list[Route]:
         Route("POST", "/api/files", files.upload, "Upload a file", takes="application/octet-stream"),
         Route("GET", "/api/files/{file_id}", files.download, "Download a file",
              gives={200: "The file", 206: "A part of the file", 304: "Not changed"}),
-        Route("GET", "/api/live", live.live, "The live feed", gives={101: "A WebSocket"}),
+        Route("GET", "/api/live", live.live, "The live feed", access="itself", gives={101: "A WebSocket"}),
     ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from bridge.api import routes
-from bridge.api.context import Context
+from bridge.api.context import CONTEXT, Context
 from bridge.api.feed import Feed
 from bridge.api.passwords import hash_password
 from bridge.bus import MemoryBus
@@ -83,12 +83,18 @@ def _event(letter: dict[str, Any]) -> Event:
 class House:
     """The running gateway. Closing it closes everything that was opened through it."""
 
-    context: Context
+    app: web.Application
     url: str
     channel: int
     writer: Writer
+    _runner: web.AppRunner
     _sessions: list[aiohttp.ClientSession] = field(default_factory=list)
     _letters: int = 0
+
+    @property
+    def context(self) -> Context:
+        """Its parts."""
+        return self.app[CONTEXT]
 
     @property
     def database(self) -> Database:
@@ -136,6 +142,10 @@ class House:
         letter = {"key": f"letter-{self._letters}", "from": sender, "text": text, "name": sender.title()}
         assert await self.post(letter | more) == 200
 
+    async def stop(self) -> None:
+        """Stop serving, as the process does before it ends."""
+        await self._runner.cleanup()
+
     async def close(self) -> None:
         """Hang up."""
         for session in self._sessions:
@@ -168,15 +178,16 @@ async def house(database_url: str, folder: Path, **settings: Any) -> AsyncIterat
         settings=made, site=site, database=database, bus=bus, channels=live, files=Files(folder / "files"),
         inbox=Inbox(database, writer, bus, live, made.reply_deadline), feed=Feed(database, bus, live),
     )  # fmt: skip
-    runner = web.AppRunner(routes.build(context), access_log=None, shutdown_timeout=1.0)
+    app = routes.build(context)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    running = House(context, f"http://127.0.0.1:{port}", channel, writer)
+    running = House(app, f"http://127.0.0.1:{port}", channel, writer, runner)
     try:
         yield running
     finally:
         await running.close()
-        await runner.cleanup()
+        await running.stop()
         await writer.close()
         await database.close()
 
