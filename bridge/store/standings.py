@@ -16,7 +16,7 @@ from bridge.store.engine import Batch, Tx
 _STANDING = Batch(
     """UPDATE addresses SET state = r.state, state_reason = r.reason, state_at = CAST(:now AS bigint),
         consent_at = CASE WHEN r.opt_in = 1 THEN CAST(:now AS bigint) ELSE addresses.consent_at END,
-        consent_source = CASE WHEN r.opt_in = 1 THEN 'opt_in' ELSE addresses.consent_source END
+        consent_source = CASE WHEN r.opt_in = 1 THEN 'start' ELSE addresses.consent_source END
     FROM {rows} WHERE addresses.id = r.id AND addresses.state <> r.state
         AND (addresses.state <> 'opted_out' OR r.opt_in = 1)
     RETURNING addresses.id, addresses.contact_id, addresses.urn, addresses.state, addresses.channel_id""",

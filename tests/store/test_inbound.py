@@ -139,7 +139,7 @@ async def test_opt_out_outlives_messages_and_blocks(database: Database, channel:
     assert address.state == "opted_out"
     await take(database, channel, replace(stop, key="start", state="open", opt_in=True))
     (address,) = await rows(database, addresses)
-    assert (address.state, address.consent_source) == ("open", "opt_in")
+    assert (address.state, address.consent_source) == ("open", "start")
 
 
 async def test_blocked_address_opens_when_the_customer_writes(database: Database, channel: int) -> None:
