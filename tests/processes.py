@@ -27,22 +27,26 @@ def environment(folder: Path, port: int, **more: str) -> dict[str, str]:
 
 @contextmanager
 def serving(
-    command: Sequence[str] = BRIDGE, *, folder: Path, settings: Mapping[str, str] | None = None
+    command: Sequence[str] = BRIDGE,
+    *,
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    verb: str = "serve",
 ) -> Iterator[str]:
-    """`bridge serve`, ready; yields its address. It must then end by itself, and well, on SIGTERM."""
+    """`bridge serve` (or `demo`), ready; yields its address. It must end by itself, and well, on SIGTERM."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*command, "serve"],
+            [*command, verb],
             cwd=folder,
             env=environment(folder, port, **(settings or {})),
             stdout=out,
             stderr=out,
         )
     try:
-        _wait_until_ready(process, f"http://127.0.0.1:{port}", log)
+        wait_until_ready(process, f"http://127.0.0.1:{port}", log)
         yield f"http://127.0.0.1:{port}"
         process.terminate()
         code = process.wait(GONE_WITHIN)
@@ -52,7 +56,8 @@ def serving(
         process.wait()
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    """Return when `/readyz` is 200; an `AssertionError` shows the log of what is not."""
     deadline = time.monotonic() + READY_WITHIN
     while not _is_ready(url):
         assert process.poll() is None, f"bridge ended with {process.returncode}:\n{log.read_text()}"
