@@ -1,9 +1,9 @@
 import { useState } from "preact/hooks";
-import type { Activity } from "../../../shared/api";
+import type { Activity, Person } from "../../../shared/api";
 import { clock, full } from "../../../shared/format";
 import { t, type TextKey } from "../../../shared/i18n";
 import { en } from "../../../shared/text.en";
-import { agents, channelName, channels } from "../state/conversations";
+import { channelName, channels } from "../state/conversations";
 
 /** More than this in a row fold into one line. */
 const MOST = 2;
@@ -41,16 +41,12 @@ function words(event: Activity): string {
   if (event.kind === "address") return addressWords(data);
   if (event.kind === "settled") return t(data.as === "again" ? "ev.settled.again" : "ev.settled.arrived", { by });
   if (event.kind === "assigned") {
-    const name = assignee(data);
-    if (!by) return t("ev.assigned.system", { name });
-    return data.assignee_id === event.by?.id || name === by ? t("ev.assigned.self", { by }) : t("ev.assigned", { by, name });
+    const to = data.assignee as Person;
+    if (!by) return t("ev.assigned.system", { name: to.name });
+    return to.id === event.by?.id ? t("ev.assigned.self", { by }) : t("ev.assigned", { by, name: to.name });
   }
   const key = `ev.${event.kind}${by ? "" : ".system"}`;
   return key in en ? t(key as TextKey, { by }) : t("ev.other");
-}
-
-function assignee(data: Activity["data"]): string {
-  return agents.value.find((one) => one.id === data.assignee_id)?.name ?? String(data.name ?? "");
 }
 
 function addressWords(data: Activity["data"]): string {
