@@ -12,11 +12,9 @@ import "./ui/phone.css";
 import { App } from "./app";
 import { followKeys } from "./keys";
 import { followProfile } from "./state/document";
-import { whoAmI } from "./state/session";
 import { startWire } from "./state/wire";
 
 followProfile();
 followKeys();
 startWire();
 render(<App />, document.getElementById("app")!);
-void whoAmI();

@@ -20,21 +20,16 @@ export function TextField({ id, tab, limit, onSend, onFiles }: TextFieldProps) {
   const shade = useRef<HTMLDivElement>(null);
   const text = draft(id, tab).value;
 
-  useLayoutEffect(() => {
+  const grow = () => {
     const area = field.current!;
     area.style.height = "auto";
     area.style.height = `${area.scrollHeight}px`;
     follow();
-  }, [text, tab, id]);
-
+  };
+  useLayoutEffect(grow, [text, tab, id, phone.value]);
   useEffect(() => {
-    const again = () => {
-      const area = field.current!;
-      area.style.height = "auto";
-      area.style.height = `${area.scrollHeight}px`;
-    };
-    addEventListener("resize", again);
-    return () => removeEventListener("resize", again);
+    addEventListener("resize", grow);
+    return () => removeEventListener("resize", grow);
   }, []);
 
   const follow = () => {

@@ -3,9 +3,9 @@ import { language, t } from "../../../shared/i18n";
 import { Avatar, Icon } from "../../../shared/icons";
 import { keysShown } from "../keys";
 import { outbox } from "../state/sending";
-import { me, saveMe, signOut } from "../state/session";
+import { me, saveMe } from "../state/session";
 import { complain } from "../state/toasts";
-import { connection } from "../state/wire";
+import { connection, signOut } from "../state/wire";
 import { Choice, Menu, MenuAction, MenuTitle } from "../ui/menu";
 
 const THEMES = ["", "light", "dark"] as const;

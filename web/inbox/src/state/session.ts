@@ -28,12 +28,6 @@ export function welcome(agent: Agent): void {
   phase.value = "in";
 }
 
-/** Signs out. Drafts and unsent replies stay on this device, for this agent only. */
-export async function signOut(): Promise<void> {
-  await api.signOut();
-  location.reload();
-}
-
 /** Saves a choice of the profile; it shows at once and goes back if the server refuses it. */
 export async function saveMe(change: Partial<Pick<Agent, "language" | "theme">>): Promise<void> {
   const before = me.value;

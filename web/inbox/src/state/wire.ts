@@ -8,7 +8,7 @@ import { changeConversation, loadList, reloadList, warmUp } from "./list";
 import { outbox } from "./sending";
 import { listKey, place } from "./place";
 import { stopTyping, takePresence, takeTyping } from "./presence";
-import { myId, phase } from "./session";
+import { myId, phase, whoAmI } from "./session";
 import { dropThreads, takeActivity, takeMessage } from "./threads";
 
 export const connection = signal<LiveState>("connecting");
@@ -20,8 +20,9 @@ const live = new Live({ open: openLive, onFrame: takeFrame, onState: takeState, 
 
 function takeState(state: LiveState): void {
   connection.value = state;
-  if (state === "ended") phase.value = "ended";
+  if (state === "ended") phase.value = phase.peek() === "loading" ? "out" : "ended";
   if (state !== "online") return;
+  if (phase.peek() === "loading") void whoAmI();
   wasOnline.value = true;
   outbox.flush();
   pushDrafts();
@@ -90,9 +91,18 @@ export function tellTyping(conversation: string): void {
   live.send({ type: "typing", conversation_id: conversation });
 }
 
-/** Starts everything for the signed-in agent, and starts the connection again after a new sign-in. */
+/** Signs out. Drafts and unsent replies stay on this device, for this agent only. */
+export async function signOut(): Promise<void> {
+  live.stop();
+  await api.signOut().finally(() => location.reload());
+}
+
+/** Starts the feed, and everything else for the signed-in agent. The feed says whether anybody is signed in:
+    asking by REST would put an error into the console of everybody who is not. */
 export function startWire(): void {
   let started = false;
+  live.start();
+  setTimeout(() => phase.peek() === "loading" && void whoAmI(), FEED_FIRST_MS);
   effect(() => {
     if (phase.value !== "in") return;
     outbox.open(myId.peek());
