@@ -120,6 +120,8 @@ def token_for(secrets: Sequence[str], visitor: str) -> str:
 def visitor_of(secrets: Sequence[str], token: str) -> str | None:
     """The visitor whose token this is; none for a forged one."""
     visitor, _, signature = token.partition(".")
+    if not token.isascii():  # a header may hold bytes that are no text at all
+        return None
     return visitor if verify(secrets, _PURPOSE, visitor, signature) else None
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from bridge.channels import webchat
 from tests.api.house import House, get, house, send
@@ -57,7 +59,7 @@ async def test_the_same_message_at_the_same_moment_is_one(elena: Visitor) -> Non
     headers = {"Authorization": f"Bearer {elena.token}"}
 
     async def post() -> int:
-        async with elena._client.post("/widget/messages", json=body, headers=headers) as response:
+        async with elena.client.post("/widget/messages", json=body, headers=headers) as response:
             return response.status
 
     assert set(await asyncio.gather(*(post() for _ in range(8)))) <= {200, 201}
@@ -129,12 +131,10 @@ async def test_a_foreign_site_is_refused_and_reads_nothing(home: House) -> None:
             assert response.status == 403
 
 
-async def test_a_request_that_changes_something_needs_an_origin(elena: Visitor) -> None:
+async def test_a_request_that_changes_something_needs_an_origin(home: House) -> None:
     """Every browser sends it with a POST; what does not is no page of an allowed site."""
-    async with aiohttp.ClientSession() as bare:
-        url = elena._client._base_url / "widget/session"  # type: ignore[operator]  # set by the house
-        async with bare.post(url, json={}) as response:
-            assert response.status == 403
+    async with aiohttp.ClientSession() as bare, bare.post(f"{home.url}/widget/session", json={}) as response:
+        assert response.status == 403
 
 
 async def test_an_allowed_site_may_ask_and_read(
@@ -150,7 +150,7 @@ async def test_an_allowed_site_may_ask_and_read(
             assert "POST" in response.headers["Access-Control-Allow-Methods"]
         shopper = await visit(home, origin=SHOP)
         await shopper.write("from the shop")
-        async with shopper._client.get("/widget/messages") as response:
+        async with shopper.client.get("/widget/messages") as response:
             assert response.status == 401
             assert response.headers["Access-Control-Allow-Origin"] == SHOP
             assert "Origin" in response.headers["Vary"]
@@ -210,7 +210,7 @@ async def test_where_the_visitor_is_comes_without_what_may_be_private(
 # ── files ───────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_picture_travels_both_ways(elena: Visitor, anna: aiohttp.ClientSession) -> None:
+async def test_a_picture_travels_both_ways(home: House, elena: Visitor, anna: aiohttp.ClientSession) -> None:
     """Uploaded by one, seen by the other, and the bytes are the same."""
     file = await elena.upload(PNG, "lamp.png", "image/png")
     made = await elena.write("", attachments=[file["id"]])
@@ -228,10 +228,7 @@ async def test_a_picture_travels_both_ways(elena: Visitor, anna: aiohttp.ClientS
     _, shown = await elena.thread()
     url = shown["attachments"][0]["url"]
     assert url.startswith("/widget/files/")
-    async with (
-        aiohttp.ClientSession() as anybody,
-        anybody.get(elena._client._base_url.join(_url(url))) as got,
-    ):  # type: ignore[union-attr]  # set by the house
+    async with aiohttp.ClientSession() as anybody, anybody.get(URL(home.url + url, encoded=True)) as got:
         assert (got.status, await got.read()) == (200, PNG)
         assert got.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
 
@@ -240,11 +237,11 @@ async def test_a_link_to_a_file_is_good_only_as_it_was_signed(elena: Visitor) ->
     """Files have no other lock than this."""
     file = await elena.upload(PNG, "lamp.png", "image/png")
     for broken in (file["url"].split("?")[0], file["url"][:-2], file["url"].replace("e=1", "e=2")):
-        async with elena._client.get(broken) as response:
+        async with elena.client.get(broken) as response:
             assert response.status == 403
     again = await elena.upload(PNG, "lamp.png", "image/png")
     other = file["url"].replace(file["id"], again["id"])
-    async with elena._client.get(other) as response:
+    async with elena.client.get(other) as response:
         assert response.status == 403
 
 
@@ -275,7 +272,7 @@ async def test_a_file_over_the_limit_is_refused(sqlite_url: str, tmp_path: Path)
     """The session says the limit, and the gateway keeps it."""
     async with house(sqlite_url, tmp_path, upload_limit=100) as home:
         elena = await visit(home)
-        async with elena._client.post("/widget/session", json={}) as response:
+        async with elena.client.post("/widget/session", json={}) as response:
             assert (await response.json())["limits"] == {"text": 4000, "file_size": 100, "files": 10}
         await elena.ask("POST", "files", 413, data=bytes(101))
         await elena.upload(bytes(100), "x", "application/octet-stream")
@@ -285,58 +282,51 @@ async def test_a_file_over_the_limit_is_refused(sqlite_url: str, tmp_path: Path)
 
 
 @pytest.fixture
-async def strict(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+async def strict(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     """A gateway behind a proxy, with low limits."""
-    for name, value in {
-        "WIDGET_VISITOR_RATE": "2",
-        "WIDGET_ADDRESS_RATE": "12",
-        "WIDGET_NEW_VISITORS": "3",
-    }.items():
+    limits = {"WIDGET_VISITOR_RATE": "2", "WIDGET_ADDRESS_RATE": "12", "WIDGET_NEW_VISITORS": "3"}
+    for name, value in limits.items():
         monkeypatch.setenv(name, value)
-    return house(sqlite_url, tmp_path, trusted_proxies=1)  # type: ignore[return-value]  # entered by the test
+    async with house(sqlite_url, tmp_path, trusted_proxies=1) as home:
+        yield home
 
 
 async def test_a_visitor_who_writes_too_much_waits(strict: House) -> None:
     """One visitor cannot flood the inbox; the page keeps the rest and is told when to come back."""
-    async with strict as home:  # type: ignore[attr-defined]  # see the fixture
-        elena = await visit(home, **{"X-Forwarded-For": "203.0.113.7"})
-        await elena.write("one")
-        await elena.write("two")
-        refused = await elena.write("three", 429)
-        assert 0 < refused["retry_after"] <= 61
-        assert [item["text"] for item in await elena.thread()] == ["one", "two"]
-        other = await visit(home, **{"X-Forwarded-For": "203.0.113.8"})
-        await other.write("not me")
+    elena = await visit(strict, address="203.0.113.7")
+    await elena.write("one")
+    await elena.write("two")
+    refused = await elena.write("three", 429)
+    assert 0 < refused["retry_after"] <= 61
+    assert [item["text"] for item in await elena.thread()] == ["one", "two"]
+    other = await visit(strict, address="203.0.113.8")
+    await other.write("not me")
 
 
 async def test_an_address_that_makes_visitors_waits(strict: House) -> None:
     """Who throws the token away to write more is counted by address, an IPv6 network as one."""
-    async with strict as home:  # type: ignore[attr-defined]  # see the fixture
-        for last in range(3):
-            await visit(home, **{"X-Forwarded-For": f"2001:db8::{last}"})
-        async with home.client(**{"X-Forwarded-For": "2001:db8::9"}).post(
-            "/widget/session", json={}
-        ) as response:
-            assert response.status == 429
-            assert response.headers["Access-Control-Allow-Origin"] == home.url
-        await visit(home, **{"X-Forwarded-For": "2001:db8:0:1::1"})
+    for last in range(3):
+        await visit(strict, address=f"2001:db8::{last}")
+    same_network = strict.client(**{"X-Forwarded-For": "2001:db8::9"})
+    async with same_network.post("/widget/session", json={}) as response:
+        assert response.status == 429
+        assert response.headers["Access-Control-Allow-Origin"] == strict.url
+    await visit(strict, address="2001:db8:0:1::1")
 
 
 async def test_an_address_that_asks_too_much_waits(strict: House) -> None:
     """Reading is counted too."""
-    async with strict as home:  # type: ignore[attr-defined]  # see the fixture
-        elena = await visit(home, **{"X-Forwarded-For": "203.0.113.7"})
-        for _ in range(11):
-            await elena.thread()
-        await elena.ask("GET", "messages", 429)
+    elena = await visit(strict, address="203.0.113.7")
+    for _ in range(11):
+        await elena.thread()
+    await elena.ask("GET", "messages", 429)
 
 
 async def test_on_the_machine_itself_limits_are_generous(strict: House) -> None:
     """Demos and tests are in a hurry."""
-    async with strict as home:  # type: ignore[attr-defined]  # see the fixture
-        elena = await visit(home)
-        for number in range(30):
-            await elena.write(f"message {number}")
+    elena = await visit(strict)
+    for number in range(30):
+        await elena.write(f"message {number}")
 
 
 # ── the pages ───────────────────────────────────────────────────────────────────────────────────
@@ -354,7 +344,3 @@ async def test_the_demo_page_is_plain_and_speaks_the_browsers_language(home: Hou
         assert "<style" not in page
     async with home.client().get("/widget/demo.css") as response:
         assert (response.status, response.content_type) == (200, "text/css")
-
-
-def _url(path: str) -> aiohttp.typedefs.URL:
-    return aiohttp.typedefs.URL(path, encoded=True)
