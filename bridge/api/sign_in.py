@@ -8,7 +8,7 @@ from bridge.api.endpoint import Call, Made
 from bridge.api.live import SIGNED_OUT
 from bridge.api.shapes import SetUp, SetUpNeeded, SignedIn, SignIn
 from bridge.api.throttle import Throttle
-from bridge.errors import NotSignedIn
+from bridge.errors import Conflict, NotSignedIn
 from bridge.store import agents, tokens
 from bridge.store.agents import Credentials
 
@@ -54,6 +54,8 @@ async def sign_out(call: Call) -> None:
     """End the session that asks; its live feed ends with it."""
     holder = call.holder
     assert holder is not None
+    if holder.kind != "session":
+        raise Conflict("This is an API token, not a session")
     await call.context.database.write(lambda tx: tokens.end(tx, holder.hash))
     call.context.bus.tell(SIGNED_OUT, {"session": holder.hash})
     call.new_session = ""
