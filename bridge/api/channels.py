@@ -8,7 +8,8 @@ from bridge.api.shapes import Channels, Incidents
 
 async def listed(call: Call) -> Channels:
     """Each channel with its limits and how it is now."""
-    return Channels(items=[live.view() for live in call.context.channels.values()])
+    items = [live.view() for live in call.context.channels.values()]
+    return Channels(items=items, business=call.context.settings.business)
 
 
 async def incidents(_: Call) -> Incidents:

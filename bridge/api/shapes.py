@@ -189,6 +189,12 @@ class Colleague(View):
     online: bool
 
 
+class Channels(Items[ChannelView]):
+    """The channels, and the name of the business that customers see on them."""
+
+    business: str
+
+
 class Counts(View):
     """How many conversations wait for me, for anybody, in all; and how many are resolved."""
 
@@ -218,7 +224,6 @@ class Incident(View):
     id: str
 
 
-Channels = Items[ChannelView]
 Colleagues = Items[Colleague]
 Messages = Items[MessageView]
 Activities = Items[Activity]

@@ -279,7 +279,7 @@ export const api = {
   me: () => call<Agent>("GET", "/api/me"),
   saveMe: (change: Partial<Pick<Agent, "name" | "language" | "theme">>) => call<Agent>("PATCH", "/api/me", change),
   agents: () => call<{ items: Colleague[] }>("GET", "/api/agents"),
-  channels: () => call<{ items: Channel[] }>("GET", "/api/channels"),
+  channels: () => call<{ items: Channel[]; business: string }>("GET", "/api/channels"),
 
   conversations: (of: ConversationQuery) => call<ConversationPage>("GET", `/api/conversations${query(of)}`),
   conversation: (id: string) => call<ConversationDetail>("GET", conversation(id)),

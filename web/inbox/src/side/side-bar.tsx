@@ -1,6 +1,6 @@
 import { Logo } from "../../../shared/icons";
 import { t } from "../../../shared/i18n";
-import { counts } from "../state/conversations";
+import { business, counts } from "../state/conversations";
 import { hrefTo, place, type View } from "../state/place";
 import { Icon, type IconName } from "../../../shared/icons";
 import { ChannelFilters } from "./channel-filters";
@@ -19,7 +19,7 @@ export function SideBar() {
     <nav class="side" aria-label={t("nav.label")}>
       <div class="side-brand">
         <Logo />
-        <b>Bridge</b>
+        <b>{business}</b>
       </div>
       <SearchField />
       <ul class="side-list" aria-label={t("nav.views")}>

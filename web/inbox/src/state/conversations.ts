@@ -11,6 +11,8 @@ const contacts = new Map<string, Signal<Contact | null>>();
 export const changes = signal(0);
 
 export const channels = signal<Channel[] | null>(null);
+/** The name that customers see; the product's own until it is known. */
+export const business = signal("Bridge");
 export const agents = signal<Colleague[]>([]);
 export const counts = signal<Counts | null>(null);
 

@@ -1,7 +1,7 @@
 import { batch, computed, effect, signal } from "@preact/signals";
-import { api, Problem } from "../../../shared/api";
+import { api } from "../../../shared/api";
 import { Live, openLive, type Frame, type LiveState } from "../../../shared/live";
-import { agents, channels, contact, takeContact } from "./conversations";
+import { agents, business, channels, contact, takeContact } from "./conversations";
 import { pushDrafts } from "./drafts";
 import { feedBegins } from "./feed";
 import { changeConversation, loadList, reloadList, warmUp } from "./list";
@@ -16,7 +16,7 @@ export const connection = signal<LiveState>("connecting");
 const wasOnline = signal(false);
 export const cutOff = computed(() => wasOnline.value && connection.value !== "online" && phase.value === "in");
 
-const live = new Live({ open: openLive, onFrame: takeFrame, onState: takeState, signedIn });
+const live = new Live({ open: openLive, onFrame: takeFrame, onState: takeState });
 
 function takeState(state: LiveState): void {
   connection.value = state;
@@ -54,17 +54,10 @@ async function startOver(): Promise<void> {
   await Promise.all([reloadList(), loadChannels()]).catch(() => undefined);
 }
 
-async function signedIn(): Promise<boolean> {
-  try {
-    await api.me();
-    return true;
-  } catch (problem) {
-    return !(problem instanceof Problem && problem.status === 401);
-  }
-}
-
 async function loadChannels(): Promise<void> {
-  channels.value = (await api.channels()).items;
+  const found = await api.channels();
+  channels.value = found.items;
+  business.value = found.business;
 }
 
 async function loadAgents(): Promise<void> {
