@@ -15,7 +15,7 @@ import structlog
 
 from bridge.bus import Bus
 from bridge.bus.base import wait
-from bridge.channels.base import Costs, LooksUp
+from bridge.channels.base import Costs, Loads, LooksUp
 from bridge.channels.live import LiveChannel
 from bridge.duty import Duty, steady_clock
 from bridge.errors import NotSent, Rejected, SendError, Throttled, Unavailable, Unknown, Unreachable
@@ -68,6 +68,8 @@ class Outbox:
 
     async def run(self) -> None:
         """Send until closed, whenever the duty is ours."""
+        if isinstance(self._channel, Loads):
+            await self._channel.load()
         while not self._closing:
             try:
                 if await self._duty.take():

@@ -18,6 +18,7 @@ from bridge.ids import new_id
 from bridge.sandbox.vendors import Vendors
 from bridge.settings import Settings, read
 from bridge.store import agents, tokens
+from bridge.store.engine import Database
 from tests.servers import free_port
 
 Json = dict[str, Any]
@@ -27,8 +28,7 @@ T = TypeVar("T")
 class Desk:
     """An agent's hands at the API of a running gateway."""
 
-    def __init__(self, gateway: wiring.Gateway, http: aiohttp.ClientSession, vendors: Vendors) -> None:
-        self.gateway = gateway
+    def __init__(self, http: aiohttp.ClientSession, vendors: Vendors) -> None:
         self.http = http
         self.vendors = vendors
 
@@ -111,17 +111,21 @@ async def running(
     await gateway.start()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     vendors.serve_webhooks_of(f"http://127.0.0.1:{port}")
-    token = await _agent(gateway)
+    token = await sign_up(gateway.database)
     headers = {"Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as http:
-        yield Desk(gateway, http, vendors)
-    await runner.cleanup()
-    await gateway.stop()
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as http:
+            yield Desk(http, vendors)
+    finally:
+        await runner.cleanup()
+        await gateway.stop()
 
 
-async def _agent(gateway: wiring.Gateway) -> str:
+async def sign_up(database: Database) -> str:
+    """Make Anna an agent, straight in the database; her API token."""
+
     async def add(tx: Any) -> str:
         anna = await agents.add(tx, email="anna@example.com", name="Anna", password_hash="", role="admin")
         return await tokens.issue(tx, "api", anna.id)
 
-    return await gateway.database.write(add)
+    return await database.write(add)

@@ -90,6 +90,13 @@ class SetUpError(Exception):
 
 
 @runtime_checkable
+class Loads(Protocol):
+    """A channel whose vendor's SDK takes seconds to load: not on the time of the first message."""
+
+    async def load(self) -> None: ...
+
+
+@runtime_checkable
 class ShowsTyping(Protocol):
     """A channel that can show the customer that an agent is writing."""
 

@@ -143,6 +143,9 @@ class SmsChannel:
         """Twilio counts segments; an MMS goes as one."""
         return 1 if part.files else gsm.segments(part.text)
 
+    async def load(self) -> None:
+        await self._wire()
+
     async def send(self, part: Outbound) -> Sent:
         """https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource."""
         message: dict[str, Any] = {"to": part.urn.removeprefix("tel:")}

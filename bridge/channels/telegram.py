@@ -123,6 +123,9 @@ class TelegramChannel:
             raise WrongType("Telegram sends application/json")
         return telegram_updates.read(hook.body, self._aside)
 
+    async def load(self) -> None:
+        await self._wire()
+
     async def send(self, part: Outbound) -> Sent:
         """https://core.telegram.org/bots/api#sendmessage, or what suits the part's file."""
         return await (await self._wire()).send(part)
