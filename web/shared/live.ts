@@ -15,8 +15,6 @@ export type LiveState = "connecting" | "online" | "offline" | "ended";
 
 /** The part of WebSocket that is used, so that a test can stand in for the network. */
 export interface Socket {
-  readyState: number;
-  onopen: (() => void) | null;
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: ((event: { code: number }) => void) | null;
   send(data: string): void;
@@ -27,15 +25,14 @@ export interface LiveOptions {
   open: (cursor: string | null) => Socket;
   onFrame: (frame: Frame) => void;
   onState: (state: LiveState) => void;
-  /** Asked when a handshake fails: a browser does not say why. `false` means the session is over. */
-  signedIn: () => Promise<boolean>;
   later?: (run: () => void, ms: number) => () => void;
   random?: () => number;
 }
 
+/** A browser cannot see why a handshake was refused; so the server takes it, and ends it with this. */
 const SESSION_ENDED = 4401;
 const FIRST_MS = 500;
-const LONGEST_MS = 15_000;
+const LONGEST_MS = 5_000;
 /** A handshake that takes longer than this is given up: a dead network does not say so. */
 const HANDSHAKE_MS = 10_000;
 
@@ -74,11 +71,6 @@ export class Live {
     this.set(state);
   }
 
-  /** Forgets where it was: another agent signed in. */
-  forget(): void {
-    this.cursor = null;
-  }
-
   /** The network is there again, or the page is looked at: no need to wait any longer. */
   wake(): void {
     if (this.stopped || this.socket) return;
@@ -102,15 +94,10 @@ export class Live {
     const socket = this.options.open(this.cursor);
     this.socket = socket;
     this.set("connecting");
-    let greeted = false;
     this.stopWaiting = this.later(() => this.lost(), HANDSHAKE_MS);
-    socket.onmessage = (event) => {
-      if (!greeted) this.stopWaiting();
-      greeted = true;
-      this.receive(JSON.parse(String(event.data)) as Frame);
-    };
+    socket.onmessage = (event) => this.receive(JSON.parse(String(event.data)) as Frame);
     socket.onclose = (event) => {
-      if (this.socket === socket) void this.closed(event.code, greeted);
+      if (this.socket === socket) this.closed(event.code);
     };
   }
 
@@ -118,17 +105,16 @@ export class Live {
     this.options.onFrame(frame);
     if ("cursor" in frame) this.cursor = frame.cursor;
     if (frame.type === "hello" || frame.type === "reset") {
+      this.stopWaiting();
       this.attempt = 0;
       this.set("online");
     }
   }
 
-  private async closed(code: number, greeted: boolean): Promise<void> {
+  private closed(code: number): void {
     this.drop();
-    if (this.stopped) return;
-    if (code === SESSION_ENDED) return this.stop("ended");
-    this.retry();
-    if (!greeted && !(await this.options.signedIn()) && !this.stopped) this.stop("ended");
+    if (code === SESSION_ENDED) this.stop("ended");
+    else this.retry();
   }
 
   private retry(): void {

@@ -2,7 +2,6 @@ import type { Conversation } from "../../../shared/api";
 import { clock } from "../../../shared/format";
 import { Avatar } from "../../../shared/icons";
 import { key, writtenAt, type Item } from "../logic/group";
-import { minute } from "../state/clock";
 import { channelName } from "../state/conversations";
 import { firstName, nameOf } from "../ui/name";
 import { Footnotes } from "./footnotes";
@@ -29,8 +28,8 @@ export function Group({ of, group }: { of: Conversation; group: Extract<Item, { 
             <span key={index}>{word}</span>
           ))}
           <Footnotes message={last} />
-          {group.mine && last.status !== "unknown" && <State message={last} now={minute.value} />}
-          {group.mine && <ReplyActions message={last} now={minute.value} />}
+          {group.mine && last.status !== "unknown" && <State message={last} />}
+          {group.mine && <ReplyActions message={last} />}
         </div>
       </div>
     </div>

@@ -4,7 +4,6 @@ import { t } from "../../../shared/i18n";
 import { Icon } from "../../../shared/icons";
 import { writtenAt, type Entry } from "../logic/group";
 import { quoteInComposer } from "../composer/quoting";
-import { minute } from "../state/clock";
 import { copy } from "../ui/clipboard";
 import { AttachmentView } from "./attachment";
 import { Footnotes } from "./footnotes";
@@ -44,11 +43,11 @@ export function MessageView({ message, last }: { message: Entry; last: boolean }
 
 /** The state of a message inside a group, where it differs from a smooth one. */
 function Trouble({ message }: { message: Entry }) {
-  const { icon, text, tone } = look(message, minute.value);
+  const { icon, text, tone } = look(message);
   return (
     <span class={`meta trouble tone-${tone}`}>
       <Icon name={icon} size={14} /> {text}
-      <ReplyActions message={message} now={minute.value} />
+      <ReplyActions message={message} />
     </span>
   );
 }

@@ -2,7 +2,6 @@ import { clock } from "../../../shared/format";
 import { t } from "../../../shared/i18n";
 import { Icon } from "../../../shared/icons";
 import type { Entry } from "../logic/group";
-import { minute } from "../state/clock";
 import { firstName } from "../ui/name";
 import { AttachmentView } from "./attachment";
 import { ReplyActions } from "./reply-actions";
@@ -20,8 +19,8 @@ export function Note({ message }: { message: Entry }) {
           {[author, t("thread.note"), clock(message.created_at)].map((word, index) => (
             <span key={index}>{word}</span>
           ))}
-          {message.local && <span>{look(message, minute.value).text}</span>}
-          <ReplyActions message={message} now={minute.value} />
+          {message.local && <span>{look(message).text}</span>}
+          <ReplyActions message={message} />
         </div>
         <RichText text={message.text} />
         {message.attachments.map((file) => (

@@ -6,10 +6,10 @@ import { act } from "../state/actions";
 import { outbox } from "../state/sending";
 import { copy } from "../ui/clipboard";
 import { Dialog } from "../ui/dialog";
-import { REASON_AFTER_MS } from "./states";
+import { waitsLong } from "./states";
 
 /** What can be done about a reply that did not simply arrive. */
-export function ReplyActions({ message, now }: { message: Entry; now: number }) {
+export function ReplyActions({ message }: { message: Entry }) {
   if (message.local) return message.local.state === "sending" ? null : <LocalActions message={message} />;
   switch (message.status) {
     case "rejected":
@@ -24,7 +24,7 @@ export function ReplyActions({ message, now }: { message: Entry; now: number }) 
         </span>
       );
     case "queued":
-      if (now - Date.parse(message.created_at) < REASON_AFTER_MS && !message.reason) return null;
+      if (!waitsLong(message)) return null;
       return (
         <span class="state-actions">
           <button type="button" class="link" onClick={() => void act(() => api.cancel(message.id))}>

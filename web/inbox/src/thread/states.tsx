@@ -2,6 +2,7 @@ import type { Channel } from "../../../shared/api";
 import { t } from "../../../shared/i18n";
 import { Icon, type IconName } from "../../../shared/icons";
 import type { Entry } from "../logic/group";
+import { soon } from "../state/clock";
 import { channelName, channels } from "../state/conversations";
 import { explain } from "../ui/reasons";
 
@@ -12,16 +13,21 @@ interface Look {
 }
 
 /** A waiting reply says why after this; before, it is on its way like any other. */
-export const REASON_AFTER_MS = 10_000;
+const REASON_AFTER_MS = 10_000;
+
+/** Whether a reply has been waiting for so long that it says why and can be taken back. */
+export function waitsLong(message: Entry): boolean {
+  return message.status === "queued" && soon.value - Date.parse(message.created_at) > REASON_AFTER_MS;
+}
 
 /** What is known of a reply, as an icon and a word. */
-export function look(message: Entry, now: number): Look {
+export function look(message: Entry): Look {
   const reason = explain(message.reason, message.channel);
   switch (message.status) {
     case "queued": {
-      const late = reason && now - Date.parse(message.created_at) > REASON_AFTER_MS;
       if (message.local) return { icon: "clock", text: t("state.local"), tone: "" };
-      return { icon: "clock", text: late ? t("state.queued.reason", { reason }) : t("state.queued"), tone: late ? "warn" : "" };
+      const says = reason && waitsLong(message);
+      return { icon: "clock", text: says ? t("state.queued.reason", { reason }) : t("state.queued"), tone: says ? "warn" : "" };
     }
     case "sending":
       return { icon: "loader-circle", text: t("state.sending"), tone: "" };
@@ -43,8 +49,8 @@ export function look(message: Entry, now: number): Look {
 }
 
 /** The state of a reply; the last one that its channel can reach says so in its tooltip. */
-export function State({ message, now }: { message: Entry; now: number }) {
-  const { icon, text, tone } = look(message, now);
+export function State({ message }: { message: Entry }) {
+  const { icon, text, tone } = look(message);
   const last = channels.value?.find((one: Channel) => one.type === message.channel)?.limits.highest === message.status;
   return (
     <span
@@ -59,5 +65,5 @@ export function State({ message, now }: { message: Entry; now: number }) {
 
 /** States that a person has to see on the very message, not only at the end of its group. */
 export function stands(message: Entry): boolean {
-  return ["rejected", "failed", "expired", "unknown"].includes(message.status) || (message.status === "queued" && !!message.reason);
+  return ["rejected", "failed", "expired", "unknown"].includes(message.status) || waitsLong(message);
 }
