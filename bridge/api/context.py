@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aiohttp import web
 
+import bridge
 from bridge.api.feed import Feed
 from bridge.api.metrics import Metrics
 from bridge.bus import Bus
@@ -23,8 +25,8 @@ from bridge.store.files import Files
 class Context:
     """The parts of this process that HTTP reaches.
 
-    `stopping` is set first when the process is told to end: `/readyz` then says 503, so that a
-    balancer sends nothing new.
+    `static` is where the build puts the pages. `stopping` is set first when the process is told to
+    end: `/readyz` then says 503, so that a balancer sends nothing new.
     """
 
     settings: Settings
@@ -36,6 +38,7 @@ class Context:
     files: Files
     feed: Feed
     metrics: Metrics = field(default_factory=Metrics)
+    static: Path = Path(bridge.__file__).parent / "static"
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from aiohttp import hdrs, web
 
+from bridge.api.context import CONTEXT
 from bridge.errors import NotFound
-
-STATIC = Path(__file__).parents[1] / "static"
 
 # Nothing from elsewhere, no inline script, and only our own pages (the sandbox) may frame it.
 _POLICY = (
@@ -67,10 +66,7 @@ async def asset(request: web.Request) -> web.Response:
 
 def respond(request: web.Request, name: str, headers: dict[str, str]) -> web.Response:
     """A file below `static/`; 304 if the caller has it, `NotFound` if it is none."""
-    path = (STATIC / name).resolve()
-    if not path.is_relative_to(STATIC.resolve()) or not path.is_file():
-        raise NotFound("There is no such page. In a clone, `make build` makes the pages")
-    found = _read(path)
+    found = _read(_inside(request.config_dict[CONTEXT].static, name))
     headers = {**headers, hdrs.ETAG: found.tag, hdrs.VARY: "Accept-Encoding"}
     if found.tag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
         return web.Response(status=304, headers=headers)
@@ -79,6 +75,14 @@ def respond(request: web.Request, name: str, headers: dict[str, str]) -> web.Res
         headers[hdrs.CONTENT_ENCODING] = "gzip"
     body = found.zipped if zip_it else found.body
     return web.Response(body=body, headers={**headers, hdrs.CONTENT_TYPE: found.mime})
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """The file of that name in the folder of the pages; no name leads out of it."""
+    path = (folder / name.replace("\0", "")).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        raise NotFound("There is no such page")
+    return path
 
 
 def _read(path: Path) -> Asset:

@@ -8,6 +8,7 @@ in the order (xid, pos). On SQLite, where one transaction writes at a time, `xid
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -49,12 +50,11 @@ class Cursor(NamedTuple):
 
 def parse_cursor(text: str) -> Cursor | None:
     """The cursor behind what a page sent, if it is one."""
-    try:
-        feed, xid, pos = text.split("-")
-        position = Position(int(xid, 16), int(pos, 16))
-    except ValueError:
+    found = re.fullmatch(r"(\w{1,40})-([0-9a-f]{1,16})-([0-9a-f]{1,16})", text, re.ASCII)
+    if not found:
         return None
-    return Cursor(feed, position) if max(position) < 1 << 63 and min(position) >= 0 else None
+    position = Position(int(found[2], 16), int(found[3], 16))
+    return Cursor(found[1], position) if max(position) <= _LARGEST else None
 
 
 _COLUMNS = "pos, kind, conversation_id, subject_id"
@@ -70,7 +70,8 @@ _AFTER: dict[EngineName, sa.TextClause] = {
         "AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, pos LIMIT CAST(:limit AS int)"
     ),
 }
-_END = Position((1 << 63) - 1, (1 << 63) - 1)
+_LARGEST = (1 << 63) - 1
+_END = Position(_LARGEST, _LARGEST)
 
 # Whatever is committed by now is before this place, and whatever is not comes after it.
 _NOW: dict[EngineName, sa.TextClause] = {

@@ -177,6 +177,7 @@ async def house(database_url: str, folder: Path, **settings: Any) -> AsyncIterat
     context = Context(
         settings=made, site=site, database=database, bus=bus, channels=live, files=Files(folder / "files"),
         inbox=Inbox(database, writer, bus, live, made.reply_deadline), feed=Feed(database, bus, live),
+        static=folder / "static",
     )  # fmt: skip
     app = routes.build(context)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
