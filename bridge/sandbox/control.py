@@ -154,6 +154,7 @@ class Controls:
             self._vendors.sms.account.dead.pop(asked.number, None)
         else:
             self._vendors.sms.account.dead[asked.number] = asked.error
+        self._vendors.feed.tell("phone", dead=sorted(self._vendors.sms.account.dead))
         return web.Response(status=204)
 
     async def sms_webhook(self, request: web.Request) -> web.Response:

@@ -80,7 +80,7 @@ def add_sandbox(
     vendors.post.tunnel = (settings.public_url, _loopback(settings))
     vendors.serve_webhooks_of(settings.public_url)
     sandbox = Sandbox(gateway, vendors, memory)
-    app.middlewares.append(sandbox.site_chat.middleware())
+    sandbox.site_chat.attach(app)
     app.add_routes(sandbox.routes())
     app.cleanup_ctx.append(sandbox.live)
 

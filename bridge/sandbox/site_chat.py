@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from bridge.sandbox.feed import Feed, Json, Wire
-from bridge.sandbox.vendor import MODES, Knobs, Mode
+from bridge.sandbox.vendor import Knobs, Mode
 
 
 class SiteChat:
@@ -26,20 +26,16 @@ class SiteChat:
     def __init__(self, feed: Feed, wire: Wire) -> None:
         self.knobs = Knobs()
         self._feed, self._wire = feed, wire
-        self._open: set[web.Request] = set()
+        self._open: dict[int, tuple[web.Request, float]] = {}
 
     async def turn(
         self, mode: Mode = "ok", *, delay: float | None = None, retry_after: int | None = None,
         drop_webhooks: bool | None = None, times: int | None = None,
     ) -> None:  # fmt: skip
         """Turn the knobs; there are no webhooks here to drop."""
-        if mode not in MODES:
-            raise ValueError(f"mode must be one of {', '.join(MODES)}")
-        self.knobs.mode, self.knobs.times = mode, times
-        self.knobs.delay = self.knobs.delay if delay is None else delay
-        self.knobs.retry_after = self.knobs.retry_after if retry_after is None else retry_after
+        self.knobs.turn(mode, delay=delay, retry_after=retry_after, drop_webhooks=False, times=times)
         if mode not in ("ok", "slow"):
-            for request in self._open:
+            for request, _ in self._open.values():
                 _cut(request)
         self._feed.tell("vendor", vendor=self.channel, knobs=asdict(self.knobs))
 
@@ -47,18 +43,25 @@ class SiteChat:
         """Nothing of its own: its words are in the shop page."""
         return {}
 
-    def middleware(self) -> Middleware:
-        """For the gateway's application."""
+    def attach(self, app: web.Application) -> None:
+        """Stand in the way of the gateway's application."""
+        app.middlewares.append(self._middleware())
+        app.on_response_prepare.append(self._socket_opens)
 
+    async def _socket_opens(self, request: web.Request, response: web.StreamResponse) -> None:
+        if isinstance(response, web.WebSocketResponse) and id(request) in self._open:
+            self._log(request, "101", self._open[id(request)][1])
+
+    def _middleware(self) -> Middleware:
         @web.middleware
         async def break_it(request: web.Request, handler: Handler) -> web.StreamResponse:
             if not request.path.startswith("/widget/") or request.path == "/widget/demo":
                 return await handler(request)
-            self._open.add(request)
+            self._open[id(request)] = (request, time.perf_counter())
             try:
                 return await self._serve(request, handler)
             finally:
-                self._open.discard(request)
+                del self._open[id(request)]
 
         return break_it
 

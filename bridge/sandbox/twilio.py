@@ -69,14 +69,15 @@ class Twilio(Vendor):
         self.forget_sent()
 
     def state(self) -> Json:
-        """`{number, webhook, phones: {number: {number, opted_out, messages: [...]}}}`."""
+        """`{number, webhook, dead: [number], phones: {number: {number, opted_out, messages: [...]}}}`."""
         account = self.account
         phones: dict[str, Json] = {}
         for message in reversed(list(account.newest_first())[:_SHOWN]):
             number = message.customer
             phone = {"number": number, "opted_out": number in account.opted_out, "messages": []}
             phones.setdefault(number, phone)["messages"].append(message.view())
-        return {"number": account.number, "webhook": account.webhook, "phones": phones}
+        shown = {"number": account.number, "webhook": account.webhook, "dead": sorted(account.dead)}
+        return {**shown, "phones": phones}
 
     def released(self) -> None:
         """Each message waits by itself and goes on by itself."""

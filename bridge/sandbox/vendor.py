@@ -14,7 +14,7 @@ import orjson
 from aiohttp import web
 
 from bridge.sandbox.door import Door
-from bridge.sandbox.feed import Feed, Json, Wire
+from bridge.sandbox.feed import Feed, Json, Wire, now
 from bridge.sandbox.postman import Postman
 
 Mode = Literal["ok", "slow", "429", "5xx", "lose", "down"]
@@ -27,7 +27,8 @@ class Knobs:
 
     `slow` answers after `delay` seconds, `5xx` breaks every call, `429` and `lose` hit the calls
     that send (`lose` takes the message and cuts the connection instead of answering), `down`
-    refuses connections. `times`: so many calls are hit, then all is well again; `None`: all.
+    refuses connections. `times`: so many calls are hit, then all is well again; `None`: all. `since`:
+    when the mode was set.
     """
 
     mode: Mode = "ok"
@@ -35,6 +36,21 @@ class Knobs:
     retry_after: int = 5
     drop_webhooks: bool = False
     times: int | None = None
+    since: str = ""
+
+    def turn(
+        self, mode: Mode, *, delay: float | None, retry_after: int | None,
+        drop_webhooks: bool | None, times: int | None,
+    ) -> None:  # fmt: skip
+        """Change what is given; `times` belongs to the mode and is always set. Wrong: `ValueError`."""
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}")
+        if mode != self.mode:
+            self.since = now()
+        self.mode, self.times = mode, times
+        self.delay = self.delay if delay is None else delay
+        self.retry_after = self.retry_after if retry_after is None else retry_after
+        self.drop_webhooks = self.drop_webhooks if drop_webhooks is None else drop_webhooks
 
     def strike(self, *, sends: bool) -> Mode:
         """What befalls this call."""
@@ -134,16 +150,10 @@ class Vendor(ABC):
         drop_webhooks: bool | None = None, times: int | None = None,
     ) -> None:  # fmt: skip
         """Turn the knobs; what is not given stays, except `times`."""
-        if mode not in MODES:
-            raise ValueError(f"mode must be one of {', '.join(MODES)}")
-        knobs = self.knobs
-        knobs.mode, knobs.times = mode, times
-        knobs.delay = knobs.delay if delay is None else delay
-        knobs.retry_after = knobs.retry_after if retry_after is None else retry_after
-        knobs.drop_webhooks = knobs.drop_webhooks if drop_webhooks is None else drop_webhooks
+        self.knobs.turn(mode, delay=delay, retry_after=retry_after, drop_webhooks=drop_webhooks, times=times)
         await (self.door.shut() if mode == "down" else self.door.open())
         # A vendor that is down reaches nobody: what customers write waits there.
-        held = mode == "down" or (knobs.drop_webhooks and self.repeats)
+        held = mode == "down" or (self.knobs.drop_webhooks and self.repeats)
         (self.delivers.clear if held else self.delivers.set)()
         self.released()
         self._tell()
@@ -172,7 +182,8 @@ class Vendor(ABC):
         if delay:
             await asyncio.sleep(delay)
         lost = mode == "lose" and answer.status < 300
-        if not answer.quiet:
+        gone = request.transport is None  # as with a poll that was waiting when the port was shut
+        if not answer.quiet and not gone:
             self.wire.add(
                 self.channel, "out", call.name, "cut" if lost else str(answer.status),
                 seconds=time.perf_counter() - started, note=answer.note,
