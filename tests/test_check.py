@@ -13,8 +13,11 @@ import pytest
 from aiohttp import web
 from rich.console import Console
 
+from bridge import channels
+from bridge.channels.base import Site
 from bridge.check import check, exit_code, show
 from bridge.models import Event, Finding, Limits, Outbound, Rates, Sent, Webhook
+from bridge.sandbox.vendors import Vendors
 from bridge.settings import Settings, read
 from bridge.store import schema
 from tests import servers
@@ -210,3 +213,24 @@ async def test_a_check_ends_even_when_a_vendor_never_answers(tmp_path: Path) -> 
 
     findings = await check(settings(tmp_path), [Hung([])], patience=0.5)
     assert "Looking at Line (42) took more than 0.5 seconds" in [finding.what for finding in findings]
+
+
+async def test_what_telegram_and_twilio_think_is_found(tmp_path: Path) -> None:
+    """The console of a vendor is where most set-ups go wrong, and where nobody looks."""
+    async with Vendors() as vendors:
+        environment = vendors.environment()
+        url = "https://chat.example.com"
+        accounts = [read(kind, **environment) for kind in channels.SETTINGS]
+        found_channels, off = channels.configured(Site(public_url=url, secrets=("s" * 32,)), accounts)
+        try:
+            before = {finding.what: finding for finding in await check(settings(tmp_path), found_channels)}
+            vendors.serve_webhooks_of(url)
+            after = {finding.what: finding for finding in await check(settings(tmp_path), found_channels)}
+        finally:
+            for channel in found_channels:
+                await channel.close()
+    assert off == []
+    assert named(before, "Telegram: the bot is @").level == "ok"
+    wrong = named(before, "Twilio calls nothing instead of")
+    assert (wrong.level, f"{url}/webhooks/twilio" in wrong.todo) == ("error", True)
+    assert named(after, "SMS: Twilio calls").level == "ok"
