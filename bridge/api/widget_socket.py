@@ -165,7 +165,7 @@ class Hub:
                 log.exception("visitors were not told the news")
 
     async def _look(self, changed: set[str], touched: set[str]) -> Mapping[str, Thread]:
-        urns = tuple(self._pages)
+        urns = frozenset(self._pages)
         if not urns:
             return {}
         return await self._context.database.read(

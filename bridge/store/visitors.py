@@ -59,21 +59,21 @@ _SAID = _ROWS.where(
     messages.c.external_id == sa.bindparam("client_id"),
     messages.c.direction == "inbound",
 )
-_AT = sa.select(addresses.c.urn, addresses.c.id).where(
-    addresses.c.channel_id == sa.bindparam("channel"),
-    addresses.c.urn.in_(sa.bindparam("urns", expanding=True)),
-)
-_TOUCHED = sa.select(messages.c.id, messages.c.address_id).where(
-    messages.c.id.in_(sa.bindparam("ids", expanding=True)),
-    messages.c.address_id.in_(sa.bindparam("addresses", expanding=True)),
-)
-_TALKING = (
-    sa.select(messages.c.address_id)
+_CHANGED = (
+    sa.select(messages.c.id.label("message_id"), addresses.c.id, addresses.c.urn)
+    .join(addresses, addresses.c.id == messages.c.address_id)
     .where(
-        messages.c.conversation_id.in_(sa.bindparam("conversations", expanding=True)),
-        messages.c.address_id.in_(sa.bindparam("addresses", expanding=True)),
+        messages.c.id.in_(sa.bindparam("ids", expanding=True)),
+        addresses.c.channel_id == sa.bindparam("channel"),
     )
-    .distinct()
+)
+_TOUCHED = (
+    sa.select(addresses.c.id, addresses.c.urn)
+    .join(conversations, conversations.c.contact_id == addresses.c.contact_id)
+    .where(
+        conversations.c.id.in_(sa.bindparam("ids", expanding=True)),
+        addresses.c.channel_id == sa.bindparam("channel"),
+    )
 )
 _OPEN_UPLOADS = sa.select(attachments.c.id, attachments.c.kind).where(
     attachments.c.id.in_(sa.bindparam("ids", expanding=True)),
@@ -148,18 +148,17 @@ async def news(
 
     Only for the visitors in `urns`, and only for those of them that it concerns.
     """
-    at = {row.id: row.urn for row in await tx.run(_AT, {"channel": channel_id, "urns": list(urns)})}
-    if not at:
-        return {}
-    ids: dict[str, list[str]] = {}
-    for row in await tx.run(_TOUCHED, {"ids": list(changed), "addresses": list(at)}):
-        ids.setdefault(row.address_id, []).append(row.id)
-    for row in await tx.run(_TALKING, {"conversations": list(touched), "addresses": list(at)}):
-        ids.setdefault(row.address_id, [])
+    rows = await tx.run(_TOUCHED, {"channel": channel_id, "ids": list(touched)})
+    urn_of = {row.id: row.urn for row in rows if row.urn in urns}
+    ids: dict[str, list[str]] = {address: [] for address in urn_of}
+    for row in await tx.run(_CHANGED, {"channel": channel_id, "ids": list(changed)}):
+        if row.urn in urns:
+            urn_of[row.id] = row.urn
+            ids.setdefault(row.id, []).append(row.message_id)
     found = {}
     for address, wanted in ids.items():
         rows = await tx.run(_BY_ID, {"address": address, "ids": wanted}) if wanted else []
-        found[at[address]] = await _compose(tx, await tx.run(_THREADS, {"address": address}), rows)
+        found[urn_of[address]] = await _compose(tx, await tx.run(_THREADS, {"address": address}), rows)
     return found
 
 

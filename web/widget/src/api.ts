@@ -1,5 +1,9 @@
 /** Requests to the gateway, all of them under /widget/. */
 
+/** A request that is silent for so long, in ms, is given up. */
+const PATIENCE = 15_000;
+const STALLED = 30_000;
+
 /** The gateway said no. */
 export class Refused extends Error {
   constructor(
@@ -45,27 +49,37 @@ export class Api {
       ...(body !== undefined && { body: JSON.stringify(body) }),
       cache: "no-store",
       credentials: "omit",
-      signal: AbortSignal.timeout(15_000),
+      signal: AbortSignal.timeout(PATIENCE),
     });
     const text = await answer.text();
     if (!answer.ok) throw refusal(answer.status, text);
     return (text ? JSON.parse(text) : undefined) as T;
   }
 
-  /** Upload a file; `progress` hears 0 to 1. Fetch cannot tell progress, so this is XHR. */
+  /** Upload a file; `progress` hears 0 to 1. By XHR, because fetch cannot tell progress. */
   upload(file: Blob, name: string, progress: (part: number) => void, stop: AbortSignal): Promise<{ id: string }> {
     return new Promise((done, fail) => {
       const request = new XMLHttpRequest();
       request.open("POST", this.url("files?name=" + encodeURIComponent(name)));
       request.setRequestHeader("Authorization", "Bearer " + this.token);
       request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
-      request.upload.onprogress = (event) => progress(event.loaded / (event.total || 1));
+      let stalled: ReturnType<typeof setTimeout>;
+      const alive = (): void => {
+        clearTimeout(stalled);
+        stalled = setTimeout(() => request.abort(), STALLED);
+      };
+      request.upload.onprogress = (event) => {
+        alive();
+        progress(event.loaded / (event.total || 1));
+      };
+      request.onloadend = () => clearTimeout(stalled);
       request.onload = () =>
         request.status < 300
           ? done(JSON.parse(request.responseText))
           : fail(refusal(request.status, request.responseText));
       request.onerror = request.onabort = () => fail(new TypeError("upload"));
       stop.addEventListener("abort", () => request.abort());
+      alive();
       request.send(file);
     });
   }

@@ -20,7 +20,10 @@ declare global {
   }
 }
 
-/** The widget's place in the page: above all, outside the flow, with styles of its own. */
+/**
+ * The widget's place: above the page, outside its flow, with styles of its own. Beside the body, not in
+ * it: sites that change pages without loading them put another body in its place.
+ */
 function makeHost(lang: string): ShadowRoot {
   const host = document.createElement("bridge-chat");
   host.lang = lang;
@@ -29,7 +32,7 @@ function makeHost(lang: string): ShadowRoot {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);
   root.adoptedStyleSheets = [sheet];
-  document.body.append(host);
+  document.documentElement.append(host);
   return root;
 }
 
@@ -71,8 +74,5 @@ function start(script: HTMLScriptElement): void {
 }
 
 const script = document.currentScript as HTMLScriptElement | null;
-// Twice the tag is still one chat. Before the body is there (a tag in the head), it waits.
-if (script && !window.Bridge) {
-  if (document.body) start(script);
-  else addEventListener("DOMContentLoaded", () => start(script));
-}
+// Twice the tag is still one chat.
+if (script && !window.Bridge) start(script);

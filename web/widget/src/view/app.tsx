@@ -133,7 +133,7 @@ export class App {
            onKeyDown={this.key} onDragOver={this.drag} onDragLeave={this.dragOut} onDrop={this.drop}>
         <header>
           <Faces names={[...new Set(authors.map((message) => message.author))]} />
-          <h1>{name}</h1>
+          <h2>{name}</h2>
           <button class="icon" aria-label={words.hide} onClick={() => this.show(false)}><Icon name="down" size={20} /></button>
         </header>
         <div role="status">

@@ -22,8 +22,10 @@ function WaitingMeta({ entry, chat }: { entry: Entry; chat: Chat }) {
   if (entry.state === "failed")
     return (
       <>
-        <Icon name="failed" size={14} />
-        <span class="bad">{words.failed}</span>
+        <span class="state bad">
+          <Icon name="failed" size={15} />
+          {words.failed}
+        </span>
         <Action name={words.again} act={() => chat.again(entry.key)} />
         <Action name={words.remove} act={remove} />
       </>
@@ -71,7 +73,7 @@ export function Log({ chat, scroll }: { chat: Chat; scroll: Scroll }) {
         {chat.thread.more && <button class="pill early" onClick={() => void chat.earlier()}>{words.earlier}</button>}
         {!groups.length && (
           <div class="hello">
-            <h2>{greeting || words.greet}</h2>
+            <h3>{greeting || words.greet}</h3>
             <p>{words.stays}</p>
           </div>
         )}
