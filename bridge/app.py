@@ -179,6 +179,7 @@ async def _register(database: engine.Database, configured: Sequence[Channel]) ->
         kind, identity, label = channel.type, channel.identity, channel.label
         row = await database.write(lambda tx: channel_rows.register(tx, kind, identity, label))  # noqa: B023  # awaited at once
         live[row] = LiveChannel(row, channel, state="up")
+    await database.write(lambda tx: channel_rows.switch_off_others(tx, live))
     return live
 
 

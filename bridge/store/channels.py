@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 
 from bridge.ids import now_ms
@@ -13,7 +15,7 @@ from bridge.store.tables import addresses, channels
 
 _REGISTER = Statement(
     """INSERT INTO channels (type, identity, label, created_at) VALUES (:type, :identity, :label, {now})
-    ON CONFLICT (type, identity) DO UPDATE SET label = excluded.label RETURNING id"""
+    ON CONFLICT (type, identity) DO UPDATE SET label = excluded.label, state = 'up', detail = '' RETURNING id"""
 )
 _PAUSE = Statement(
     """UPDATE channels SET paused_until = {greatest}(coalesce(paused_until, 0), {now} + CAST(:ms AS bigint))
@@ -26,6 +28,11 @@ async def register(tx: Tx, kind: str, identity: str, label: str) -> int:
     """The row of an account, made at its first start; a rotated token keeps it."""
     channel_id: int = (await _REGISTER.run(tx, type=kind, identity=identity, label=label))[0].id
     return channel_id
+
+
+async def switch_off_others(tx: Tx, on: Collection[int]) -> None:
+    """Channels that were used before and are not configured any more: nothing can be sent there."""
+    await tx.run(sa.update(channels).where(channels.c.id.not_in(on)).values(state="off", detail=""))
 
 
 async def say_state(tx: Tx, channel_id: int, state: str, detail: str) -> None:
