@@ -15,7 +15,8 @@ from bridge.store.tables import addresses, channels
 
 _REGISTER = Statement(
     """INSERT INTO channels (type, identity, label, created_at) VALUES (:type, :identity, :label, {now})
-    ON CONFLICT (type, identity) DO UPDATE SET label = excluded.label, state = 'up', detail = '' RETURNING id"""
+    ON CONFLICT (type, identity) DO UPDATE SET label = excluded.label, state = 'up', detail = ''
+    RETURNING id"""
 )
 _PAUSE = Statement(
     """UPDATE channels SET paused_until = {greatest}(coalesce(paused_until, 0), {now} + CAST(:ms AS bigint))
