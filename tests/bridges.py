@@ -111,4 +111,4 @@ async def serving(
         token = await sign_up(database)
         await database.close()
         async with aiohttp.ClientSession(bridge.url, headers={"Authorization": f"Bearer {token}"}) as http:
-            yield bridge, Desk(http, vendors)
+            yield bridge, Desk(bridge.url, http, vendors)

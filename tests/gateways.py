@@ -28,7 +28,8 @@ T = TypeVar("T")
 class Desk:
     """An agent's hands at the API of a running gateway."""
 
-    def __init__(self, http: aiohttp.ClientSession, vendors: Vendors) -> None:
+    def __init__(self, url: str, http: aiohttp.ClientSession, vendors: Vendors) -> None:
+        self.url = url
         self.http = http
         self.vendors = vendors
 
@@ -94,13 +95,14 @@ async def until(look: Callable[[], Awaitable[T | None]], within: float = 30) -> 
 @asynccontextmanager
 async def running(
     folder: Path, database_url: str, vendors: Vendors, patch: pytest.MonkeyPatch,
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None, agent: str = "Anna",
 ) -> AsyncIterator[Desk]:  # fmt: skip
-    """A gateway that serves on a free port, with Anna at the desk."""
+    """A gateway that serves on a free port, with Anna (or another new agent) at the desk."""
     port = free_port()
+    url = f"http://127.0.0.1:{port}"
     environment = {
         **vendors.environment(), "DATABASE_URL": database_url, "BRIDGE_DATA_DIR": str(folder / "data"),
-        "BRIDGE_PORT": str(port), "BRIDGE_PUBLIC_URL": f"http://127.0.0.1:{port}", "BRIDGE_SECRET": "s" * 40,
+        "BRIDGE_PORT": str(port), "BRIDGE_PUBLIC_URL": url, "BRIDGE_SECRET": "s" * 40,
         "TELEGRAM_CHAT_RATE": "1000", "TELEGRAM_RATE": "1000", "TWILIO_RATE": "1000", **(settings or {}),
     }  # fmt: skip
     for name, value in environment.items():
@@ -110,22 +112,23 @@ async def running(
     await runner.setup()
     await gateway.start()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    vendors.serve_webhooks_of(f"http://127.0.0.1:{port}")
-    token = await sign_up(gateway.database)
+    vendors.serve_webhooks_of(url)
+    token = await sign_up(gateway.database, agent)
     headers = {"Authorization": f"Bearer {token}"}
     try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as http:
-            yield Desk(http, vendors)
+        async with aiohttp.ClientSession(url, headers=headers) as http:
+            yield Desk(url, http, vendors)
     finally:
         await runner.cleanup()
         await gateway.stop()
 
 
-async def sign_up(database: Database) -> str:
-    """Make Anna an agent, straight in the database; her API token."""
+async def sign_up(database: Database, name: str = "Anna") -> str:
+    """Make somebody an agent, straight in the database; their API token."""
 
     async def add(tx: Any) -> str:
-        anna = await agents.add(tx, email="anna@example.com", name="Anna", password_hash="", role="admin")
-        return await tokens.issue(tx, "api", anna.id)
+        email = f"{name.lower()}@example.com"
+        agent = await agents.add(tx, email=email, name=name, password_hash="", role="admin")
+        return await tokens.issue(tx, "api", agent.id)
 
     return await database.write(add)
