@@ -18,7 +18,7 @@ export function TelegramPhone() {
   const chat = chats[chat_id];
   const down = knobs.mode === "down";
   const writing = (typing.value[chat_id] ?? 0) > Date.now();
-  const subtitle = down ? <span class="tone-warn">{s("connecting")}</span> : writing ? <span class="tone-accent">{s("typing")}<span class="dots" aria-hidden="true"><i /><i /><i /></span></span> : s("bot");
+  const subtitle = down ? <span class="tone-warn">{s("connecting")}</span> : writing ? <span class="tone-accent">{s("typing")} <span class="dots" aria-hidden="true"><i /><i /><i /></span></span> : s("bot");
   const say = (kind: string, more: object = {}) => api.telegram({ chat_id, kind, ...more });
   const messages = chat?.messages ?? [];
   const last = messages[messages.length - 1];
