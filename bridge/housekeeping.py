@@ -45,4 +45,4 @@ class Housekeeper:
         await self._database.write(lambda tx: handling.end_old(tx, _THREAD_ENDS_MS))
         before = now_ms() - _DAY_MS
         for sha256 in await self._database.write(lambda tx: media.forget_loose(tx, before)):
-            await asyncio.to_thread(self._files.remove, sha256)
+            await asyncio.to_thread(self._files.remove, sha256, older_than=_DAY_MS / 1000)

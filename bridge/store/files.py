@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,9 +77,14 @@ class Files:
         target.parent.mkdir(exist_ok=True)
         Path(part).replace(target)
 
-    def remove(self, sha256: str) -> None:
-        """Delete a file that no row names any more."""
-        self.path(sha256).unlink(missing_ok=True)
+    def remove(self, sha256: str, *, older_than: float) -> None:
+        """Delete a file that no row names, unless it was put again less than so many seconds ago.
+
+        Its new row may be on its way: the file is always there first.
+        """
+        path = self.path(sha256)
+        if path.exists() and path.stat().st_mtime < time.time() - older_than:
+            path.unlink(missing_ok=True)
 
 
 def sniff(head: bytes, claimed: str) -> str:
