@@ -55,7 +55,7 @@ bench: .venv/.dev $(PAGES)
 web: $(PAGES)
 
 clean:
-	rm -rf .venv web/node_modules bridge/static dist test-results .make
+	rm -rf .venv web/node_modules bridge/static dist test-results
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
