@@ -38,6 +38,7 @@ from bridge.signing import signed_link
 from bridge.store import channels as channel_rows
 from bridge.store import duties, engine, schema, tokens
 from bridge.store.files import Files
+from bridge.store.sqlite import SqliteDatabase
 from bridge.store.writer import Writer
 
 log = structlog.get_logger()
@@ -285,7 +286,7 @@ def _lock(settings: Settings) -> data_folder.Lock | None:
     if not settings.database.startswith("sqlite"):
         return None
     database = engine.connect(settings.database)
-    assert isinstance(database, engine.SqliteDatabase)
+    assert isinstance(database, SqliteDatabase)
     lock = data_folder.Lock(Path(database.path))
     lock.take()
     return lock

@@ -22,6 +22,7 @@ from bridge.errors import SettingsError, Unavailable
 from bridge.models import Finding
 from bridge.settings import Settings
 from bridge.store import agents, engine, schema
+from bridge.store.sqlite import SqliteDatabase
 
 PATIENCE = 15.0  # seconds that each thing has to answer
 LOW_SPACE = 1_000_000_000  # bytes: a few days of customers' photos
@@ -106,7 +107,7 @@ async def _database(settings: Settings) -> list[Finding]:
         database = engine.connect(settings.database)
     except SettingsError as error:
         return [_error(problem, "Correct it and check again") for problem in error.problems]
-    if isinstance(database, engine.SqliteDatabase) and not database.path.exists():
+    if isinstance(database, SqliteDatabase) and not database.path.exists():
         return [_ok(f"The database will be made at the first start: SQLite, {database.path}")]
     try:
         current = await schema.revision(database)
@@ -211,7 +212,7 @@ async def _get(url: str) -> int | None:
 
 
 def _name(database: engine.Database) -> str:
-    return f"SQLite, {database.path}" if isinstance(database, engine.SqliteDatabase) else "PostgreSQL"
+    return f"SQLite, {database.path}" if isinstance(database, SqliteDatabase) else "PostgreSQL"
 
 
 def _ok(what: str) -> Finding:

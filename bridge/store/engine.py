@@ -1,4 +1,5 @@
-"""The two engines behind one transaction: SQLite on threads of ours, PostgreSQL through asyncpg.
+"""The two engines behind one transaction: SQLite on threads of ours (`sqlite.py`), PostgreSQL through
+asyncpg (`postgresql.py`).
 
 Work on the database is an `async` function of a `Tx`, written once:
 
@@ -14,21 +15,17 @@ On SQLite such a function runs to its end in one thread (nothing in it waits for
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import threading
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.engine import make_url
 
 from bridge.errors import SettingsError, Unavailable
-from bridge.store.failures import translate
 
 EngineName = Literal["sqlite", "postgresql"]
 T = TypeVar("T")
@@ -49,6 +46,13 @@ class Tx(Protocol):
 
     async def count(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> int:
         """Execute a statement that returns nothing, and say how many rows it changed."""
+        ...
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Row]:
+        """Execute a statement in the engine's own words, past SQLAlchemy, and return all rows.
+
+        For what runs at every message, where SQLAlchemy's part would be larger than the database's.
+        """
         ...
 
 
@@ -87,190 +91,15 @@ def connect(url: str) -> Database:
         ) from None
     family = parsed.get_backend_name()
     if family == "sqlite":
+        from bridge.store.sqlite import SqliteDatabase
+
         return SqliteDatabase(Path(parsed.database or "bridge.db"))
     if family in ("postgresql", "postgres"):
+        from bridge.store.postgresql import PostgresDatabase  # its drivers are 15 MB
+
         return PostgresDatabase(parsed)
     problem = f"DATABASE_URL: {family} is not a database Bridge knows. "
     raise SettingsError([problem + "Example: DATABASE_URL=postgresql://bridge:secret@localhost:5432/bridge"])
-
-
-# ── SQLite ──────────────────────────────────────────────────────────────────────────────────────
-
-_PRAGMAS = (
-    "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000",
-    "cache_size=-32768", "temp_store=MEMORY", "trusted_schema=OFF",
-)  # fmt: skip
-
-
-class _SyncTx:
-    """A `Tx` over a synchronous connection: its coroutines never suspend."""
-
-    engine: EngineName = "sqlite"
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-
-    async def run(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Row]:
-        result = self._connection.execute(statement, params)
-        return result.all() if result.returns_rows else ()
-
-    async def count(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> int:
-        return self._connection.execute(statement, params).rowcount
-
-
-def _finish(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that never suspends to its end."""
-    try:
-        work.send(None)
-    except StopIteration as end:
-        value: T = end.value
-        return value
-    work.close()
-    raise RuntimeError("work on the database must await nothing but its Tx")
-
-
-class SqliteDatabase(Database):
-    """One writer thread with one connection; readers beside it, on WAL snapshots."""
-
-    engine: EngineName = "sqlite"
-
-    def __init__(self, path: Path, readers: int = 3) -> None:
-        self.path = path
-        self._engine = sa.create_engine(
-            URL.create("sqlite", database=str(path)), poolclass=sa.NullPool, hide_parameters=True,
-            connect_args={"check_same_thread": False, "isolation_level": None},
-        )  # fmt: skip
-        sa.event.listen(self._engine, "connect", self._configure)
-        sa.event.listen(self._engine, "begin", self._begin)
-        self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
-        self._read_threads = ThreadPoolExecutor(readers, thread_name_prefix="sqlite-read")
-        self._local = threading.local()
-        self._open: list[sa.Connection] = []
-
-    @staticmethod
-    def _configure(connection: sqlite3.Connection, _record: object) -> None:
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-
-    @staticmethod
-    def _begin(connection: sa.Connection) -> None:
-        # A deferred transaction that reads and then writes fails at once with "database is locked",
-        # whatever the time-out: who will write says so first.
-        immediate = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    def _connection(self, *, writes: bool) -> sa.Connection:
-        """This thread's connection, opened at its first use."""
-        connection: sa.Connection | None = getattr(self._local, "connection", None)
-        if connection is None or connection.closed:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = self._engine.connect().execution_options(writes=writes)
-            if not writes:
-                connection.exec_driver_sql("PRAGMA query_only=ON")
-                connection.rollback()
-            self._local.connection = connection
-            self._open.append(connection)
-        return connection
-
-    def _work(self, work: Work[T], *, writes: bool) -> T:
-        with translate():
-            connection = self._connection(writes=writes)
-            with connection.begin():
-                return _finish(work(_SyncTx(connection)))
-
-    async def read(self, work: Work[T]) -> T:
-        return await self._in(self._read_threads, lambda: self._work(work, writes=False))
-
-    async def write(self, work: Work[T]) -> T:
-        return await self._in(self._write_thread, lambda: self._work(work, writes=True))
-
-    async def schema(self, change: Callable[[sa.Connection], T]) -> T:
-        def run() -> T:
-            connection = self._connection(writes=True)
-            with translate(), connection.begin():
-                return change(connection)
-
-        return await self._in(self._write_thread, run)
-
-    @staticmethod
-    async def _in(threads: ThreadPoolExecutor, job: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(threads, job)
-
-    async def close(self) -> None:
-        for threads in (self._read_threads, self._write_thread):
-            threads.shutdown(wait=True)
-        for connection in self._open:
-            connection.close()
-        self._engine.dispose()
-
-
-# ── PostgreSQL ──────────────────────────────────────────────────────────────────────────────────
-
-
-class _AsyncTx:
-    """A `Tx` over an asyncpg connection."""
-
-    engine: EngineName = "postgresql"
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
-    async def run(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Row]:
-        result = await self._connection.execute(statement, params)
-        return result.all() if result.returns_rows else ()
-
-    async def count(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> int:
-        return (await self._connection.execute(statement, params)).rowcount
-
-
-class PostgresDatabase(Database):
-    """A pool of connections. A node frozen inside a transaction is cut off, not waited for."""
-
-    engine: EngineName = "postgresql"
-
-    def __init__(self, url: URL, pool: int = 10) -> None:
-        self._engine: AsyncEngine = create_async_engine(
-            url.set(drivername="postgresql+asyncpg"),
-            pool_size=pool, max_overflow=0, pool_timeout=PATIENCE, pool_pre_ping=False, hide_parameters=True,
-            connect_args={
-                "timeout": 5,
-                "server_settings": {
-                    "application_name": "bridge",
-                    "idle_in_transaction_session_timeout": "3000",
-                    "lock_timeout": "3000",
-                    "statement_timeout": "30000",
-                },
-            },
-        )  # fmt: skip
-        sa.event.listen(self._engine.sync_engine, "connect", self._configure)
-
-    @staticmethod
-    def _configure(connection: Any, _record: object) -> None:
-        """Ids travel as text, as everywhere else in Bridge."""
-        connection.run_async(
-            lambda raw: raw.set_type_codec(
-                "uuid", encoder=str, decoder=str, schema="pg_catalog", format="text"
-            )
-        )
-
-    async def _work(self, work: Work[T]) -> T:
-        with translate():
-            async with asyncio.timeout(PATIENCE + 5), self._engine.begin() as connection:
-                return await work(_AsyncTx(connection))
-
-    async def read(self, work: Work[T]) -> T:
-        return await self._work(work)
-
-    async def write(self, work: Work[T]) -> T:
-        return await self._work(work)
-
-    async def schema(self, change: Callable[[sa.Connection], T]) -> T:
-        with translate():
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(change)
-
-    async def close(self) -> None:
-        await self._engine.dispose()
 
 
 # ── Batches ─────────────────────────────────────────────────────────────────────────────────────
@@ -291,6 +120,17 @@ _WORDS: dict[EngineName, dict[str, str]] = {
 }
 
 
+_MARKS: dict[EngineName, str] = {"sqlite": "?", "postgresql": "$"}
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+
+class _Spelled(NamedTuple):
+    """A statement in an engine's own words: parameters are numbers, and `names` says which is which."""
+
+    sql: str
+    names: tuple[str, ...]
+
+
 class Statement:
     """One statement in the words of both engines.
 
@@ -300,6 +140,7 @@ class Statement:
     def __init__(self, sql: str) -> None:
         self._sql = sql
         self._texts: dict[EngineName, sa.TextClause] = {}
+        self._spelled: dict[EngineName, _Spelled] = {}
 
     def _source(self, engine: EngineName) -> dict[str, str]:
         return _WORDS[engine]
@@ -312,7 +153,15 @@ class Statement:
 
     async def run(self, tx: Tx, **params: Any) -> Sequence[Row]:
         """Execute it once."""
-        return await tx.run(self.text(tx.engine), params)
+        spelled = self._spelled.get(tx.engine) or self._spell(tx.engine)
+        return await tx.fetch(spelled.sql, [params[name] for name in spelled.names])
+
+    def _spell(self, engine: EngineName) -> _Spelled:
+        sql = self._sql.format(**self._source(engine))
+        names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
+        numbered = _PARAMETER.sub(lambda match: f"{_MARKS[engine]}{names.index(match[1]) + 1}", sql)
+        self._spelled[engine] = _Spelled(numbered, names)
+        return self._spelled[engine]
 
 
 class Batch(Statement):
@@ -340,7 +189,7 @@ class Batch(Statement):
         """Execute it over all rows at once; nothing happens for none."""
         if not rows:
             return ()
-        return await tx.run(self.text(tx.engine), {"rows": orjson.dumps(rows).decode(), **params})
+        return await self.run(tx, rows=orjson.dumps(rows).decode(), **params)
 
 
 async def wait_until_up(database: Database, say: Callable[[str], None]) -> None:

@@ -27,33 +27,41 @@ class BadData(Exception):
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONTENDED = {"40001", "40P01", "55P03"}
 _DATA_CLASSES = ("22", "23")
+_AWAY_CLASSES = ("08", "53", "57", "58", "XX", "25")
 
 
 @contextlib.contextmanager
-def translate() -> Iterator[None]:
-    """Turn the engines' errors into the three above; a bug in a statement stays as it is."""
+def translate(*raw: type[Exception]) -> Iterator[None]:
+    """Turn the engines' errors into the three above; a bug in a statement stays as it is.
+
+    `raw` are the errors of the driver itself, for statements that went past SQLAlchemy.
+    """
+    known: tuple[type[Exception], ...] = (sa.exc.DBAPIError, *raw)
     try:
         yield
-    except sa.exc.DBAPIError as error:
+    except known as error:
         raise _meaning(error) from error
     except (sa.exc.TimeoutError, TimeoutError, OSError) as error:
         raise Unavailable("The database does not answer") from error
 
 
-def _meaning(error: sa.exc.DBAPIError) -> Exception:
-    original = error.orig
+def _meaning(error: Exception) -> Exception:
+    original = getattr(error, "orig", None) or error
     state = getattr(original, "sqlstate", None) or getattr(
         getattr(original, "__cause__", None), "sqlstate", None
     )
     if state in _CONTENDED:
         return Contended(state)
-    if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError) or str(state)[:2] in _DATA_CLASSES:
+    if isinstance(original, sqlite3.IntegrityError | sqlite3.DataError) or str(state)[:2] in _DATA_CLASSES:
+        return BadData(type(original).__name__)
+    if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
         return BadData(type(original).__name__)
     if isinstance(original, sqlite3.OperationalError) and "syntax" not in str(original):
         return _sqlite_meaning(original) or error
-    if error.connection_invalidated or str(state)[:2] in ("08", "53", "57", "58", "XX", "25"):
+    if getattr(error, "connection_invalidated", False) or str(state)[:2] in _AWAY_CLASSES:
         return Unavailable("The database is away or out of room")
-    if isinstance(error, sa.exc.InterfaceError | sa.exc.OperationalError):
+    # asyncpg's own InterfaceError has no base in common with SQLAlchemy's, and no state.
+    if isinstance(error, sa.exc.OperationalError) or type(error).__name__ == "InterfaceError":
         return Unavailable("The database is away")
     return error
 

@@ -19,7 +19,8 @@ from alembic.script import ScriptDirectory
 
 from bridge.errors import SettingsError
 from bridge.ids import now_ms
-from bridge.store.engine import Database, SqliteDatabase
+from bridge.store.engine import Database
+from bridge.store.sqlite import SqliteDatabase
 
 _LOCK = 0x62726964  # "brid": one migration at a time over all nodes
 

@@ -1,0 +1,109 @@
+"""PostgreSQL, through asyncpg: a pool of connections for one of many nodes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bridge.store.engine import PATIENCE, Database, EngineName, Row, Work
+from bridge.store.failures import translate
+
+T = TypeVar("T")
+
+_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class _Named(asyncpg.Record):  # type: ignore[misc]  # asyncpg has no types
+    """A row whose columns are attributes, as those of SQLAlchemy are."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+class _AsyncTx:
+    """A `Tx` over an asyncpg connection."""
+
+    engine: EngineName = "postgresql"
+
+    def __init__(self, connection: AsyncConnection, raw: Any) -> None:
+        self._connection = connection
+        self._raw = raw
+
+    async def run(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Row]:
+        result = await self._connection.execute(statement, params)
+        return result.all() if result.returns_rows else ()
+
+    async def count(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> int:
+        return (await self._connection.execute(statement, params)).rowcount
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Row]:
+        rows: Sequence[Row] = await self._raw.fetch(sql, *values, record_class=_Named)
+        return rows
+
+
+class PostgresDatabase(Database):
+    """A pool of connections. A node frozen inside a transaction is cut off, not waited for."""
+
+    engine: EngineName = "postgresql"
+
+    def __init__(self, url: URL, pool: int = 10) -> None:
+        self._engine: AsyncEngine = create_async_engine(
+            url.set(drivername="postgresql+asyncpg"),
+            pool_size=pool, max_overflow=0, pool_timeout=PATIENCE, hide_parameters=True,
+            # Transactions are asyncpg's own, so that statements of `run` and `fetch` are in the same one.
+            isolation_level="AUTOCOMMIT",
+            connect_args={
+                "timeout": 5,
+                "server_settings": {
+                    "application_name": "bridge",
+                    "idle_in_transaction_session_timeout": "3000",
+                    "lock_timeout": "3000",
+                    "statement_timeout": "30000",
+                },
+            },
+        )  # fmt: skip
+        sa.event.listen(self._engine.sync_engine, "connect", self._configure)
+        sa.event.listen(self._engine.sync_engine, "checkout", self._demand_open)
+
+    @staticmethod
+    def _configure(connection: Any, _record: object) -> None:
+        """Ids travel as text, as everywhere else in Bridge."""
+        connection.run_async(
+            lambda raw: raw.set_type_codec(
+                "uuid", encoder=str, decoder=str, schema="pg_catalog", format="text"
+            )
+        )
+
+    @staticmethod
+    def _demand_open(connection: Any, _record: object, _proxy: object) -> None:
+        """A server that went away takes all its connections with it: the pool starts anew."""
+        if connection.driver_connection.is_closed():
+            raise sa.exc.InvalidatePoolError("the server closed the connection")
+
+    async def _work(self, work: Work[T]) -> T:
+        with translate(*_ERRORS):
+            async with asyncio.timeout(PATIENCE + 5), self._engine.connect() as connection:
+                raw: Any = (await connection.get_raw_connection()).driver_connection
+                async with raw.transaction():
+                    return await work(_AsyncTx(connection, raw))
+
+    async def read(self, work: Work[T]) -> T:
+        return await self._work(work)
+
+    async def write(self, work: Work[T]) -> T:
+        return await self._work(work)
+
+    async def schema(self, change: Callable[[sa.Connection], T]) -> T:
+        with translate(*_ERRORS):
+            engine = self._engine.execution_options(isolation_level="READ COMMITTED")
+            async with engine.begin() as connection:
+                return await connection.run_sync(change)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
