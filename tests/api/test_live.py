@@ -144,12 +144,12 @@ async def test_each_frame_once_in_order_under_load(home: House, anna: aiohttp.Cl
         assert seqs == sorted(seqs)
 
 
-@pytest.mark.parametrize("cursor", ["x", "1-2-3", "deadbeef-0-1", "-", "é", "a" * 500])
-async def test_cursor_of_another_feed_loads_anew(anna: aiohttp.ClientSession, cursor: str) -> None:
+async def test_cursor_of_another_feed_loads_anew(anna: aiohttp.ClientSession) -> None:
     """After a restore, or with nonsense, the page is told to load its state, and where to go on."""
-    async with opened(anna, cursor) as page:
-        assert (await page.next("hello", "reset"))["type"] == "reset"
-        assert page.cursor != cursor
+    for cursor in ["x", "1-2-3", "deadbeef-0-1", "-", "é", "a" * 500]:
+        async with opened(anna, cursor) as page:
+            assert (await page.next("hello", "reset"))["type"] == "reset"
+            assert page.cursor != cursor
 
 
 async def test_cursor_from_before_the_pruning_loads_anew(home: House, anna: aiohttp.ClientSession) -> None:

@@ -6,7 +6,6 @@ from io import BytesIO
 from typing import Any
 
 import aiohttp
-import pytest
 
 from bridge.api.routes import api
 from tests.api.house import House
@@ -48,20 +47,27 @@ async def test_everything_but_the_door_needs_a_sign_in(home: House) -> None:
             assert body["title"] == "Sign in first"
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"nope", b'{"name": NaN}', b"\xff\xfe{", b"[" * 5000, b'{"name": "\x01"}', b"{} {}"]
-)
-async def test_broken_json_is_400(anna: aiohttp.ClientSession, body: bytes) -> None:
+async def test_broken_json_is_400(anna: aiohttp.ClientSession) -> None:
     """What cannot be read is told apart from what is wrong."""
-    await refusal(anna, "PATCH", "/api/me", 400, data=body, headers={"Content-Type": "application/json"})
+    for body in [
+        b"",
+        b"{",
+        b"nope",
+        b'{"name": NaN}',
+        b"\xff\xfe{",
+        b"[" * 5000,
+        b'{"name": "\x01"}',
+        b"{} {}",
+    ]:
+        await refusal(anna, "PATCH", "/api/me", 400, data=body, headers={"Content-Type": "application/json"})
 
 
-@pytest.mark.parametrize("body", [[], "x", 1, {"theme": "pink"}, {"name": "x" * 201}, {"name": 1}])
-async def test_wrong_body_is_422_with_its_fields(anna: aiohttp.ClientSession, body: Any) -> None:
+async def test_wrong_body_is_422_with_its_fields(anna: aiohttp.ClientSession) -> None:
     """Each problem names where it is."""
-    problem = await refusal(anna, "PATCH", "/api/me", 422, json=body)
-    assert problem["fields"]
-    assert all(set(field) == {"field", "problem"} for field in problem["fields"])
+    for body in [[], "x", 1, {"theme": "pink"}, {"name": "x" * 201}, {"name": 1}]:
+        problem = await refusal(anna, "PATCH", "/api/me", 422, json=body)
+        assert problem["fields"]
+        assert all(set(field) == {"field", "problem"} for field in problem["fields"])
 
 
 async def test_other_types_than_json_are_415(anna: aiohttp.ClientSession) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 import sqlalchemy as sa
 
 from bridge.ids import now_ms
@@ -139,11 +138,11 @@ async def test_api_token_is_good_at_once_and_needs_no_origin(home: House) -> Non
             assert (await response.json())["name"] == "Anna B."
 
 
-@pytest.mark.parametrize("token", ["", "x", "é", "x" * 5000])
-async def test_wrong_token_is_refused(home: House, token: str) -> None:
+async def test_wrong_token_is_refused(home: House) -> None:
     """Whatever stands after Bearer, it is a token of ours or it is nothing."""
-    async with aiohttp.ClientSession(home.url, headers={"Authorization": f"Bearer {token}"}) as script:
-        assert await status(script) == 401
+    for token in ["", "x", "é", "x" * 5000]:
+        async with aiohttp.ClientSession(home.url, headers={"Authorization": f"Bearer {token}"}) as script:
+            assert await status(script) == 401
 
 
 async def test_session_is_no_api_token(home: House, anna: aiohttp.ClientSession) -> None:
@@ -152,16 +151,21 @@ async def test_session_is_no_api_token(home: House, anna: aiohttp.ClientSession)
     assert await status(home.client(Authorization=f"Bearer {cookie}")) == 401
 
 
-@pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://127.0.0.1", "file://", "http://127.0.0.1:1@x", "::"]
-)
-async def test_page_of_another_site_changes_nothing(anna: aiohttp.ClientSession, origin: str) -> None:
+async def test_page_of_another_site_changes_nothing(anna: aiohttp.ClientSession) -> None:
     """A browser sends the cookie along whoever asks; the Origin says who did."""
-    async with anna.patch("/api/me", json={"name": "Mallory"}, headers={"Origin": origin}) as response:
-        assert response.status == 403
-        assert response.content_type == "application/problem+json"
-    async with anna.get("/api/me") as response:
-        assert (await response.json())["name"] == "Anna"
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1",
+        "file://",
+        "http://127.0.0.1:1@x",
+        "::",
+    ]:
+        async with anna.patch("/api/me", json={"name": "Mallory"}, headers={"Origin": origin}) as response:
+            assert response.status == 403
+            assert response.content_type == "application/problem+json"
+        async with anna.get("/api/me") as response:
+            assert (await response.json())["name"] == "Anna"
 
 
 async def test_cookie_without_an_origin_changes_nothing(home: House, anna: aiohttp.ClientSession) -> None:

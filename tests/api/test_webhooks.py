@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from tests import servers
 from tests.api.house import SECRET, House, get, house
@@ -59,15 +58,13 @@ async def test_many_webhooks_at_once_are_all_there(home: House, anna: aiohttp.Cl
     assert sorted(item["last_seq"] for item in items) == [10] * 7
 
 
-@pytest.mark.parametrize(
-    ("body", "status"), [(b"{", 400), (b"\xff\xfe", 400), (b"x" * 1_000_001, 413), (b"", 400)]
-)
-async def test_unreadable_webhook_is_said(home: House, body: bytes, status: int) -> None:
+async def test_unreadable_webhook_is_said(home: House) -> None:
     """The vendor's console shows why; nothing is stored, and it is counted."""
-    async with home.client().post("/webhooks/post", data=body, headers={"X-Secret": SECRET}) as response:
-        assert response.status == status
-        assert response.content_type == "application/problem+json"
-    assert counted(await metrics(home), "unreadable") == 1
+    for body, status in [(b"{", 400), (b"\xff\xfe", 400), (b"x" * 1_000_001, 413), (b"", 400)]:
+        async with home.client().post("/webhooks/post", data=body, headers={"X-Secret": SECRET}) as response:
+            assert response.status == status
+            assert response.content_type == "application/problem+json"
+    assert counted(await metrics(home), "unreadable") == 4
 
 
 async def test_body_of_unknown_length_has_the_same_limit(home: House) -> None:
@@ -81,11 +78,11 @@ async def test_body_of_unknown_length_has_the_same_limit(home: House) -> None:
         assert response.status == 413
 
 
-@pytest.mark.parametrize("path", ["nobody", "post/", "post/other", "telegram", "..", "%2e%2e/api/me"])
-async def test_webhook_of_a_channel_that_is_off_is_not_found(home: House, path: str) -> None:
+async def test_webhook_of_a_channel_that_is_off_is_not_found(home: House) -> None:
     """A forgotten webhook at the vendor must not look as if it worked."""
-    async with home.client().post(f"/webhooks/{path}", json=[]) as response:
-        assert response.status in (404, 405)
+    for path in ["nobody", "post/", "post/other", "telegram", "..", "%2e%2e/api/me"]:
+        async with home.client().post(f"/webhooks/{path}", json=[]) as response:
+            assert response.status in (404, 405)
 
 
 async def test_webhook_waits_for_nobody_when_the_database_is_gone(
