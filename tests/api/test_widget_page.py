@@ -242,6 +242,23 @@ async def test_a_picture_is_shown_at_once_and_arrives(
     assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
 
 
+async def test_a_picture_that_could_not_leave_survives_a_reload(
+    device: BrowserContext, home: House, anna: aiohttp.ClientSession
+) -> None:
+    """Words are not all that must not get lost; and what follows the picture stays behind it."""
+    page = await come(device, home)
+    await open_chat(page)
+    await page.route("**/widget/files?*", lambda route: route.fulfill(status=503, json={"title": "away"}))
+    chosen = FilePayload(name="lamp.png", mimeType="image/png", buffer=await page.screenshot())
+    async with page.expect_response("**/widget/files?*"):
+        await page.locator("input[type=file]").set_input_files(chosen)
+    await say(page, "this lamp")
+    await page.close()
+    page = await come(device, home)
+    await stored(anna, "", "this lamp")
+    assert [len(message["attachments"]) for message in await messages(anna)] == [1, 0]
+
+
 async def test_it_stands_on_a_strict_site_that_styles_everything(
     device: BrowserContext, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

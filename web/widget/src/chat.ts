@@ -2,33 +2,20 @@
 
 import { Api, Refused } from "./api";
 import type { Config } from "./config";
-import { Blobs, keepIn, type Keep } from "./keep";
+import { keepIn, type Keep } from "./keep";
 import { backoff, Live } from "./live";
 import { Outbox, type Fate, type Waiting } from "./outbox";
 import { Thread } from "./thread";
 import type { Message, Page, Session } from "./types";
-
-/** A file on its way up. */
-export interface Upload {
-  file: Blob;
-  /** 0 to 1. */
-  part: number;
-  stop: AbortController;
-}
+import { Uploads } from "./uploads";
 
 const TYPING_SHOWN = 6000;
 const TYPING_TOLD = 3000;
 const LATE = 5000;
-/** A file that no tab has after so long is lost. */
-const ORPHANED = 60_000;
-/** The picture types that every browser shows and the gateway calls pictures. */
-const SHOWN = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 
 export class Chat {
-  readonly uploads = new Map<string, Upload>();
-  /** Own pictures of this page's life by client id, as object URLs: shown at once and never fetched. */
-  readonly previews = new Map<string, string>();
   readonly outbox: Outbox;
+  readonly uploads: Uploads;
   thread = new Thread();
   session: Session | undefined;
   open = false;
@@ -43,7 +30,6 @@ export class Chat {
 
   private readonly keep: Keep;
   private readonly api: Api;
-  private readonly blobs: Blobs;
   private readonly live: Live;
   private readonly listeners = new Set<() => void>();
   private renewing: Promise<void> | undefined;
@@ -60,15 +46,14 @@ export class Chat {
   constructor(readonly config: Config) {
     const space = "bridge." + new URL(config.base).host + ".";
     this.keep = keepIn(space);
-    this.blobs = new Blobs(space);
     this.api = new Api(config.base);
     this.outbox = new Outbox(this.keep, () => this.changed());
+    this.uploads = new Uploads(space, this.outbox.items, () => this.changed());
     this.draft = this.keep.get<string>("draft") ?? "";
     this.live = this.feed();
     this.adopt(this.keep.get<Session>("session"));
     this.listenToPage();
     this.connect();
-    void this.recoverFiles();
   }
 
   private feed(): Live {
@@ -143,8 +128,7 @@ export class Chat {
       if (file.size > limit) this.notice = this.config.words.tooBig(bytes(limit, this.config.lang));
       else {
         const item = this.outbox.add("", { name: file.name, mime: file.type, size: file.size });
-        this.hold(item.id, file);
-        void this.blobs.put(item.id, file);
+        this.uploads.add(item.id, file);
       }
     }
     this.leave();
@@ -156,15 +140,16 @@ export class Chat {
     this.leave();
   }
 
+  /** Take a message back, or let it go because the gateway has it. */
   remove(id: string): void {
     this.outbox.drop(id);
-    this.uploads.get(id)?.stop.abort();
-    this.release(id);
+    this.uploads.release(id);
   }
 
-  async earlier(): Promise<void> {
-    const first = this.thread.messages[0];
-    if (first) this.take(await this.api.call<Page>("messages?before=" + first.seq));
+  /** Fetch what came before; where nobody answers, the button is still there. */
+  earlier(): void {
+    const before = this.thread.messages[0]?.seq;
+    this.api.call<Page>("messages?before=" + before).then((page) => this.take(page), () => {});
   }
 
   // ── The connection ──
@@ -256,7 +241,7 @@ export class Chat {
 
   private take(page: Page): void {
     const fresh = this.thread.apply(page);
-    for (const message of page.items) if (message.mine && message.client_id) this.gone(message.client_id);
+    for (const message of page.items) if (message.mine && message.client_id) this.remove(message.client_id);
     if (page.items.length) this.keep.set("talked", 1);
     if (fresh.some((message) => !message.mine)) this.stopTyping();
     this.settle();
@@ -325,7 +310,7 @@ export class Chat {
         }),
       );
       this.notice = "";
-      this.release(item.id);
+      this.uploads.release(item.id);
       return "sent";
     } catch (error) {
       return this.judge(item, error);
@@ -342,43 +327,11 @@ export class Chat {
     return "later";
   }
 
-  /** The uploaded file's id; undefined when another tab has the file. */
+  /** The id of the message's file at the gateway, kept so that it is uploaded once. */
   private async upload(item: Waiting): Promise<string | undefined> {
-    const upload = this.uploads.get(item.id);
-    if (!upload && Date.now() - item.at > ORPHANED) throw new Refused(410, 0);
-    if (!upload) return undefined;
-    const progress = (part: number): void => {
-      upload.part = part;
-      this.changed();
-    };
-    const { id } = await this.api.upload(upload.file, item.file!.name, progress, upload.stop.signal);
-    if (upload.stop.signal.aborted) throw new TypeError("cancelled");
-    this.outbox.put({ ...item, file: { ...item.file!, id } });
+    const id = await this.uploads.send(this.api, item);
+    if (id) this.outbox.put({ ...item, file: { ...item.file!, id } });
     return id;
-  }
-
-  /** Files that a reload interrupted. */
-  private async recoverFiles(): Promise<void> {
-    for (const { id, file } of this.outbox.items) {
-      if (!file || file.id || this.uploads.has(id)) continue;
-      const blob = await this.blobs.get(id);
-      if (blob) this.hold(id, blob);
-    }
-    void this.flush();
-  }
-
-  private hold(id: string, file: Blob): void {
-    if (SHOWN.includes(file.type)) this.previews.set(id, URL.createObjectURL(file));
-    this.uploads.set(id, { file, part: 0, stop: new AbortController() });
-  }
-
-  private release(id: string): void {
-    if (this.uploads.delete(id)) void this.blobs.drop(id);
-  }
-
-  private gone(id: string): void {
-    this.outbox.drop(id);
-    this.release(id);
   }
 
   private changed(): void {

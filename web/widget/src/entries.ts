@@ -1,8 +1,9 @@
 /** The thread and the outbox as what is on the screen: one list, in groups, with days between. */
 
-import type { Chat, Upload } from "./chat";
+import type { Chat } from "./chat";
 import type { Message } from "./types";
 import type { Waiting } from "./outbox";
+import type { Upload } from "./uploads";
 
 export interface Entry {
   /** Stays the same when an own message turns from waiting into stored: its bubble is not made anew. */

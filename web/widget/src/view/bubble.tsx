@@ -51,7 +51,7 @@ function Stored({ file, chat, clientId }: { file: Attachment; chat: Chat; client
   const name = file.name || words.file;
   if (file.state === "failed" || file.state === "too_big") return <Tile name={name} hint={words.fileLost} />;
   const href = file.url && new URL(file.url, base).href;
-  const preview = clientId && chat.previews.get(clientId);
+  const preview = clientId && chat.uploads.previews.get(clientId);
   if (file.kind === "image" && (href || preview))
     return <Picture file={file} src={preview || href} href={href || preview || ""} alt={words.picture} />;
   if (href && (file.kind === "audio" || file.kind === "voice")) return <audio controls preload="none" src={href} />;
@@ -63,7 +63,7 @@ function Stored({ file, chat, clientId }: { file: Attachment; chat: Chat; client
 /** A file that is not stored yet, with how far its upload got. */
 function Rising({ entry, chat }: { entry: Entry; chat: Chat }) {
   const { key, waiting, upload } = entry;
-  const preview = chat.previews.get(key);
+  const preview = chat.uploads.previews.get(key);
   const file = waiting!.file!;
   const part = upload?.part ?? 0;
   return (

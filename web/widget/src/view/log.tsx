@@ -70,7 +70,7 @@ export function Log({ chat, scroll }: { chat: Chat; scroll: Scroll }) {
     <div class="middle">
       {/* tabIndex: what scrolls must be reachable by keyboard */}
       <div class="log" role="log" aria-live="polite" aria-label={words.log} tabIndex={0} ref={scroll.watch}>
-        {chat.thread.more && <button class="pill early" onClick={() => void chat.earlier()}>{words.earlier}</button>}
+        {chat.thread.more && <button class="pill early" onClick={() => chat.earlier()}>{words.earlier}</button>}
         {!groups.length && (
           <div class="hello">
             <h3>{greeting || words.greet}</h3>
