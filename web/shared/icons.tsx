@@ -87,8 +87,6 @@ export function ground(id: string): string {
 export function Avatar({ id, name, size }: { id: string; name: string; size: number }) {
   const sides = { width: `${size}px`, height: `${size}px`, fontSize: `${size * 0.36}px` };
   return (
-    <span class={`avatar avatar-${ground(id)}`} style={sides} aria-hidden="true">
-      {initials(name)}
-    </span>
+    <span class={`avatar avatar-${ground(id)}`} style={sides} data-initials={initials(name)} aria-hidden="true" />
   );
 }

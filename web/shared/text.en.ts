@@ -19,11 +19,10 @@ export const en = {
   "health.degraded": "slow",
   "health.down": "down",
   "health.setup": "not set up",
-  "health.filter": "{channel}, {state}",
   "channels.none": "No channel is set up yet. Add the credentials of a bot or a number to the settings of Bridge and start it again.",
 
   // Me
-  "me.menu": "{name}: language, theme, sign out",
+  "me.menu": "language, theme, sign out",
   "me.online": "Online",
   "me.offline": "Not connected",
   "me.language": "Language",

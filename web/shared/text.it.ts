@@ -21,11 +21,10 @@ export const it: Record<keyof typeof en, string> = {
   "health.degraded": "lento",
   "health.down": "fermo",
   "health.setup": "da configurare",
-  "health.filter": "{channel}, {state}",
   "channels.none": "Nessun canale è ancora configurato. Aggiungi le credenziali di un bot o di un numero alle impostazioni di Bridge e riavvialo.",
 
   // Me
-  "me.menu": "{name}: lingua, tema, uscita",
+  "me.menu": "lingua, tema, uscita",
   "me.online": "In linea",
   "me.offline": "Non connesso",
   "me.language": "Lingua",

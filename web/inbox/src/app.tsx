@@ -10,6 +10,7 @@ import { SideBar } from "./side/side-bar";
 import { place } from "./state/place";
 import { phase, whoAmI } from "./state/session";
 import { ThreadPane } from "./thread/thread-pane";
+import { Guard } from "./ui/guard";
 import { NetBar } from "./ui/net-bar";
 import { ToastView } from "./ui/toast";
 
@@ -36,7 +37,11 @@ function Inbox() {
         <div class="sheet" data-open={conversation ? "" : undefined}>
           <ListPane />
           <ThreadPane id={conversation} />
-          {conversation && <ContactPane id={conversation} key={conversation} />}
+          {conversation && (
+            <Guard key={conversation}>
+              <ContactPane id={conversation} />
+            </Guard>
+          )}
         </div>
       </div>
       <ToastView />

@@ -22,7 +22,7 @@ export function ViaMenu({ of, target }: { of: Conversation; target: Target }) {
       side="up"
       edge="end"
       button={(attributes) => (
-        <button {...attributes} class={flash ? "via flash" : "via"} aria-label={t("compose.via", { channel: [target.name, target.handle].filter(Boolean).join(" ") })}>
+        <button {...attributes} class={flash ? "via flash" : "via"} aria-label={t("compose.via", { channel: [target.name, phone(target.handle)].filter(Boolean).join(" ") })}>
           <ChannelBadge type={type} label={target.name} size={18} />
           <span>{target.name}</span>
           {handle && <small>{phone(handle)}</small>}

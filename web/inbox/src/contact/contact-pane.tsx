@@ -4,7 +4,7 @@ import { t } from "../../../shared/i18n";
 import { Avatar, Icon } from "../../../shared/icons";
 import { contact as contactOf, conversation } from "../state/conversations";
 import { go, place } from "../state/place";
-import { narrow } from "../ui/media";
+import { narrow, phone } from "../ui/media";
 import { nameOf } from "../ui/name";
 import { Skeletons } from "../ui/pane-state";
 import { AddressView } from "./address";
@@ -25,8 +25,10 @@ export function ContactPane({ id }: { id: string }) {
   if (!one || !shown) return null;
   const contact = contactOf(one.contact.id).value;
   const name = nameOf(one.contact, one.channel);
+  // On a phone it is all there is.
+  const [Pane, Heading] = phone.value ? (["main", "h2"] as const) : (["aside", "h3"] as const);
   return (
-    <aside class="pane contact" id="contact" ref={pane} aria-label={t("contact.label")} tabIndex={-1}>
+    <Pane class="pane contact" id="contact" ref={pane} aria-label={t("contact.label")} tabIndex={-1}>
       {narrow.value && (
         <button type="button" class="icon-button contact-close" aria-label={t("contact.close")} onClick={() => go({ contact: false })}>
           <Icon name="x" size={18} />
@@ -40,7 +42,7 @@ export function ContactPane({ id }: { id: string }) {
         </div>
       </div>
       <section class="contact-part">
-        <h3>{t("contact.addresses")}</h3>
+        <Heading>{t("contact.addresses")}</Heading>
         {!contact && <Skeletons kind="row" count={2} />}
         <ul>
           {contact?.addresses.map((address) => (
@@ -48,6 +50,6 @@ export function ContactPane({ id }: { id: string }) {
           ))}
         </ul>
       </section>
-    </aside>
+    </Pane>
   );
 }

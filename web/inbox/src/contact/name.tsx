@@ -6,6 +6,7 @@ import { glance, takeContact } from "../state/conversations";
 import { changeConversation } from "../state/list";
 import { place } from "../state/place";
 import { complain } from "../state/toasts";
+import { phone } from "../ui/media";
 
 /** The name, edited in place: Enter saves, Esc leaves it. */
 export function Name({ id, name, shown }: { id: string; name: string; shown: string }) {
@@ -36,9 +37,10 @@ export function Name({ id, name, shown }: { id: string; name: string; shown: str
   };
 
   if (!editing) {
+    const Title = phone.value ? "h1" : "h2";
     return (
       <span class="contact-name">
-        <h2>{shown}</h2>
+        <Title>{shown}</Title>
         <button ref={button} type="button" class="icon-button small" aria-label={t("contact.name.edit")} title={t("contact.name.edit")} onClick={() => setEditing(true)}>
           <Icon name="pencil" size={14} />
         </button>

@@ -7,6 +7,7 @@ import { VIEWS } from "../side/side-bar";
 import { counts } from "../state/conversations";
 import { held, hold, loadMore, settle } from "../state/list";
 import { hrefTo, listKey, place } from "../state/place";
+import { Guard } from "../ui/guard";
 import { phone } from "../ui/media";
 import { FilterChips, FilterMenu } from "./filters";
 import { Rows } from "./rows";
@@ -28,7 +29,7 @@ export function ListPane() {
   };
 
   return (
-    <section class="pane list" id="conversations" aria-label={t("list.label")} tabIndex={-1}>
+    <section class="pane list" id="conversations" role={phone.value ? "main" : undefined} aria-label={t("list.label")} tabIndex={-1}>
       <header class="pane-head">
         <h1>{phone.value && !q ? t("list.label") : title}</h1>
         <span class="grow" />
@@ -46,7 +47,9 @@ export function ListPane() {
         onPointerLeave={() => hold(false)}
       >
         <HeldPill toTop={() => scroller.current?.scrollTo({ top: 0 })} />
-        <Rows />
+        <Guard>
+          <Rows />
+        </Guard>
       </div>
     </section>
   );

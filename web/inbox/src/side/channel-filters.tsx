@@ -43,14 +43,13 @@ function ChannelLink({ channel }: { channel: Channel }) {
         class="side-link"
         href={hrefTo({ channel: on ? "" : channel.type, q: "", conversation: "", contact: false })}
         aria-current={on ? "true" : undefined}
-        aria-label={t("health.filter", { channel: name, state })}
         title={channel.detail || undefined}
         data-tip={name}
       >
         <ChannelBadge type={channel.type} label={name} size={17} />
         <span class="side-name">{name}</span>
         <span class={`side-health health-${channel.state}`}>
-          {channel.state !== "up" && <span class="side-word">{state}</span>}
+          <span class={channel.state === "up" ? "sr" : "side-word"}>{state}</span>
           <i class="dot" />
         </span>
       </a>

@@ -18,17 +18,18 @@ export function Me({ side = "up", edge = "start" }: { side?: "up" | "down"; edge
   const here = connection.value === "online";
   return (
     <Menu
-      label={t("me.menu", { name: agent.name })}
+      label={t("me.menu")}
       side={side}
       edge={edge}
       button={(attributes) => (
-        <button {...attributes} class="me" aria-label={t("me.menu", { name: agent.name })}>
+        <button {...attributes} class="me">
           <span class={here ? "presence here" : "presence"}>
             <Avatar id={agent.id} name={agent.name} size={30} />
           </span>
           <span class="me-words">
             <b>{agent.name}</b>
             <small>{t(here ? "me.online" : "me.offline")}</small>
+            <span class="sr">, {t("me.menu")}</span>
           </span>
           <Icon name="chevrons-up-down" class="me-more" />
         </button>

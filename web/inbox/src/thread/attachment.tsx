@@ -76,7 +76,7 @@ const TILE_ICONS: Partial<Record<Attachment["kind"], IconName>> = {
 function Tile({ file }: { file: Attachment }) {
   const name = file.name || t(`kind.${file.kind}`);
   return (
-    <a class="tile" href={file.url} download={file.name || true} aria-label={t("thread.download", { name })}>
+    <a class="tile" href={file.url} download={file.name || true} title={t("thread.download", { name })}>
       <TileFace file={file} about={file.size === null ? "" : size(file.size)} />
     </a>
   );

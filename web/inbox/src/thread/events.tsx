@@ -41,9 +41,9 @@ function words(event: Activity): string {
   if (event.kind === "address") return addressWords(data);
   if (event.kind === "settled") return t(data.as === "again" ? "ev.settled.again" : "ev.settled.arrived", { by });
   if (event.kind === "assigned") {
-    const to = data.assignee as Person;
-    if (!by) return t("ev.assigned.system", { name: to.name });
-    return to.id === event.by?.id ? t("ev.assigned.self", { by }) : t("ev.assigned", { by, name: to.name });
+    const to = data.assignee as Person | undefined;
+    if (!by) return t("ev.assigned.system", { name: to?.name ?? "" });
+    return to?.id === event.by?.id ? t("ev.assigned.self", { by }) : t("ev.assigned", { by, name: to?.name ?? "" });
   }
   const key = `ev.${event.kind}${by ? "" : ".system"}`;
   return key in en ? t(key as TextKey, { by }) : t("ev.other");

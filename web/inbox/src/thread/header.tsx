@@ -16,12 +16,14 @@ export function Header({ of }: { of: Conversation }) {
   const name = nameOf(of.contact, of.channel);
   const channel = of.route?.channel ?? of.channel;
   const handle = phoneNumber(of.route?.handle ?? "");
+  // Where there is one pane, its title is the page's.
+  const Title = phone.value ? "h1" : "h2";
   return (
     <header class="pane-head thread-head">
       {phone.value && <Back unread={unreadTotal.value - of.unread} />}
       <Avatar id={of.contact.id} name={name} size={phone.value ? 34 : 32} />
       <div class="thread-who">
-        <h2 class="ellipsis">{name}</h2>
+        <Title class="ellipsis">{name}</Title>
         {channel && (
           <p>
             <ChannelBadge type={channel} label={channelName(channel)} size={14} />

@@ -1,5 +1,5 @@
 import { t } from "../../../shared/i18n";
-import { ground, Icon, initials } from "../../../shared/icons";
+import { Avatar, Icon } from "../../../shared/icons";
 import { kindName } from "../logic/preview";
 import type { Entry } from "../logic/group";
 import { RichText } from "./rich-text";
@@ -62,9 +62,7 @@ function Card({ data, text }: { data: Entry["data"]; text: string }) {
   const phone = word(data.phone);
   return (
     <div class="tile">
-      <span class={`avatar avatar-${ground(name)} card-face`} aria-hidden="true">
-        {initials(name)}
-      </span>
+      <Avatar id={name} name={name} size={34} />
       <span class="tile-words">
         <b>{name}</b>
         {phone && <a href={`tel:${phone.replace(/[^\d+]/g, "")}`}>{phone}</a>}

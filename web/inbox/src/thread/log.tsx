@@ -10,6 +10,7 @@ import { asEntries } from "../state/outbox";
 import { outbox } from "../state/sending";
 import { me } from "../state/session";
 import type { Thread } from "../state/threads";
+import { phone } from "../ui/media";
 import { firstName, nameOf } from "../ui/name";
 import { Announcer } from "./announcer";
 import { Events } from "./events";
@@ -39,6 +40,7 @@ export function Log({ of, thread }: { of: Conversation; thread: Thread }) {
   };
 
 
+  const Heading = phone.value ? "h2" : "h3";
   return (
     <div class="log-frame">
       <div class="log" ref={scroller} role="log" aria-live="off" aria-label={t("thread.messages")} tabIndex={0} onScroll={onScroll} onKeyDown={onKeyDown}>
@@ -46,7 +48,7 @@ export function Log({ of, thread }: { of: Conversation; thread: Thread }) {
           {!thread.atStart.value && <div class="log-more" aria-hidden="true" />}
           {days.value.map(({ key, at, items }) => (
             <section class="day-part" key={key}>
-              <h3 class="day">{day(at)}</h3>
+              <Heading class="day">{day(at)}</Heading>
               {items.map((item) => (
                 <ItemView item={item} of={of} key={item.key} />
               ))}

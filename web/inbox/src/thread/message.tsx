@@ -56,7 +56,8 @@ function QuoteView({ message }: { message: Entry }) {
   const quote = message.reply_to!;
   const jump = () => document.querySelector<HTMLElement>(`[data-seq="${quote.seq}"]`)?.focus();
   return (
-    <button type="button" class="quote" aria-label={`${t("thread.quoted")}: ${quote.text}`} onClick={jump}>
+    <button type="button" class="quote" onClick={jump}>
+      <span class="sr">{t("thread.quoted")}: </span>
       {quote.author && <b>{quote.author}</b>}
       <span class="ellipsis">{quote.text}</span>
     </button>

@@ -50,8 +50,10 @@ export function useScroll(scroller: RefObject<HTMLDivElement>, thread: Thread) {
   };
 
   const onScroll = () => {
+    // The browser tells of a scroll a frame later: the thread may have been left meanwhile.
+    if (!scroller.current) return;
     const left = measure();
-    if (scroller.current!.scrollTop < EDGE_PX) void thread.older();
+    if (scroller.current.scrollTop < EDGE_PX) void thread.older();
     if (left < EDGE_PX) void thread.newer();
     if (pinned.current) thread.trim();
   };

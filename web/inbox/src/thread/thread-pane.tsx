@@ -3,6 +3,7 @@ import { rich, t } from "../../../shared/i18n";
 import { Composer } from "../composer/composer";
 import { conversation } from "../state/conversations";
 import { thread as threadOf, type Thread } from "../state/threads";
+import { Guard } from "../ui/guard";
 import { nameOf } from "../ui/name";
 import { PaneEmpty, PaneError, Skeletons } from "../ui/pane-state";
 import { Header } from "./header";
@@ -15,7 +16,7 @@ export function ThreadPane({ id }: { id: string }) {
   const label = one ? t("thread.label", { name: nameOf(one.contact, one.channel) }) : t("thread.none");
   return (
     <main class="pane thread" id="thread" aria-label={label} tabIndex={-1}>
-      {id ? <Open id={id} key={id} /> : <Nothing />}
+      <Guard key={id}>{id ? <Open id={id} /> : <Nothing />}</Guard>
     </main>
   );
 }
