@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -44,6 +44,21 @@ def sms_texts(vendors: Vendors) -> list[str]:
 def calls(vendors: Vendors, outcome: str) -> list[Json]:
     """The calls that ended so, as the wire saw them."""
     return [entry for entry in vendors.wire.entries() if entry["outcome"] == outcome]
+
+
+async def test_f07_short_text_waits_until_the_long_one_before_it_was_accepted(
+    desk: Desk, vendors: Vendors
+) -> None:
+    """A long SMS takes its time at Twilio; one that overtakes it turns the meaning around."""
+    number = await phone(desk)
+    await vendors.sms.turn("slow", delay=0.5)
+    written = [await desk.reply(number, text) for text in ("No, " + "davvero " * 150, "Sì")]
+    for reply in written:
+        await desk.becomes(reply, "delivered")
+    assert sms_texts(vendors) == [reply["text"] for reply in written]
+    first, second = (entry for entry in vendors.wire.entries() if entry["outcome"] == "201")
+    began = datetime.fromisoformat(second["at"]) - timedelta(milliseconds=second["ms"])
+    assert began >= datetime.fromisoformat(first["at"])
 
 
 async def test_f11_send_whose_answer_was_lost_is_not_sent_twice(desk: Desk, vendors: Vendors) -> None:
