@@ -29,6 +29,9 @@ _CONTENDED = {"40001", "40P01", "55P03"}
 _DATA_CLASSES = ("22", "23")
 _AWAY_CLASSES = ("08", "53", "57", "58", "XX", "25")
 
+# No such database, or a user that may not: a person can mend it while we wait.
+_NOT_LET_IN = ("3D", "28")
+
 
 @contextlib.contextmanager
 def translate(*raw: type[Exception]) -> Iterator[None]:
@@ -58,6 +61,8 @@ def _meaning(error: Exception) -> Exception:
         return BadData(type(original).__name__)
     if isinstance(original, sqlite3.OperationalError) and "syntax" not in str(original):
         return _sqlite_meaning(original) or error
+    if str(state)[:2] in _NOT_LET_IN:  # as the server says it: which database, which role
+        return Unavailable(str(original).partition(": ")[2] or str(original))
     if getattr(error, "connection_invalidated", False) or str(state)[:2] in _AWAY_CLASSES:
         return Unavailable("The database is away or out of room")
     # asyncpg's own InterfaceError has no base in common with SQLAlchemy's, and no state.

@@ -1,0 +1,97 @@
+"""The schema: made once, migrated with care, and the same as the code believes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from bridge.errors import SettingsError, Unavailable
+from bridge.store import schema
+from bridge.store.engine import connect, wait_until_up
+from bridge.store.tables import metadata
+from tests.servers import PostgreSQL
+
+
+def differences(connection: sa.Connection) -> list[object]:
+    """What a migration would still have to change; `changes.xid` is PostgreSQL's own."""
+    context = MigrationContext.configure(
+        connection,
+        opts={
+            "include_object": lambda _o, name, kind, _r, _c: (
+                (kind, name) != ("column", "xid") and name != "changes_xid"
+            )
+        },
+    )
+    return list(compare_metadata(context, metadata))
+
+
+@pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
+async def test_migrations_make_what_the_tables_say(empty_database_url: str) -> None:
+    """Code that believes in a column which no migration makes fails in production only."""
+    database = connect(empty_database_url)
+    await schema.prepare(database)
+    await schema.prepare(database)
+    assert await database.schema(differences) == []
+    await database.close()
+
+
+async def test_several_processes_may_prepare_at_once(empty_database_url: str) -> None:
+    """Two nodes that meet an empty database make one schema."""
+    databases = [connect(empty_database_url) for _ in range(3)]
+    await asyncio.gather(*(schema.prepare(database) for database in databases))
+    query = sa.text("SELECT count(*) AS n FROM meta WHERE key = 'feed_id'")
+    assert (await databases[0].read(lambda tx: tx.run(query)))[0].n == 1
+    for database in databases:
+        await database.close()
+
+
+async def test_newer_schema_is_refused_before_anything_is_touched(empty_database_url: str) -> None:
+    """An old program must not write into what a newer one made."""
+    database = connect(empty_database_url)
+    await schema.prepare(database)
+    await database.write(lambda tx: tx.run(sa.text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(SettingsError, match="newer version"):
+        await schema.prepare(database)
+    said: list[str] = []
+    with pytest.raises(SettingsError, match="newer version"):
+        await schema.migrate(database, said.append)
+    await database.close()
+
+
+async def test_migrate_makes_a_schema_and_says_so(empty_database_url: str) -> None:
+    """The command for PostgreSQL works on both, twice."""
+    database = connect(empty_database_url)
+    said: list[str] = []
+    await schema.migrate(database, said.append)
+    await schema.migrate(database, said.append)
+    await database.close()
+    assert [schema.head() in line for line in said] == [True, True]
+    assert "up to date" in said[1]
+
+
+async def test_database_that_does_not_exist_is_waited_for(postgresql: PostgreSQL) -> None:
+    """An operator starts things in any order; the message says what is missing."""
+    url = postgresql.url("not_made_yet")
+    database = connect(url)
+    with pytest.raises(Unavailable, match='database "not_made_yet" does not exist'):
+        await database.read(lambda tx: tx.run(sa.text("SELECT 1")))
+    said: list[str] = []
+    waiting = asyncio.create_task(wait_until_up(database, said.append))
+    while not said:
+        await asyncio.sleep(0.01)
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await database.close()
+
+
+def test_url_of_another_database_is_refused(tmp_path: Path) -> None:
+    """The line names the setting, and shows a good one."""
+    for url in ("mysql://localhost/x", "nonsense", f"{tmp_path}/bridge.db"):
+        with pytest.raises(SettingsError, match="DATABASE_URL: .* Example: DATABASE_URL="):
+            connect(url)
