@@ -26,6 +26,7 @@ from bridge.api.feed import Feed
 from bridge.api.frames import Frame, greeting
 from bridge.api.presence import TELL_EVERY, Presence
 from bridge.api.shapes import Id
+from bridge.api.sockets import GOING_AWAY, SIGN_IN_AGAIN, QueuedSocket
 from bridge.errors import BridgeError, NotAllowed, NotSignedIn, Unavailable
 from bridge.store import tokens
 from bridge.store.changes import parse_cursor
@@ -36,14 +37,9 @@ log = structlog.get_logger()
 
 SIGNED_OUT = "signed_out"  # a topic of the bus: {"session": hash of the token}
 
-_SESSION_ENDED = 4401
-_TOO_SLOW = 4408
-_GOING_AWAY = 1001
-
 _QUEUE = 500
 _HEARTBEAT = 25.0
 _LONGEST_FRAME = 4096
-_CLOSE_WITHIN = 3.0
 # Sessions also end by time, or on another node: they are looked at again so often.
 _CHECK_EVERY = 30.0
 _TYPING_EVERY = 1.0
@@ -56,51 +52,15 @@ class _Word(BaseModel):
     conversation_id: Id | None = None
 
 
-class Socket:
-    """One page: its agent, what it looks at, and the frames that wait for it."""
+class Socket(QueuedSocket):
+    """One page: its agent, and what it looks at."""
 
     def __init__(self, ws: web.WebSocketResponse, request: web.Request, holder: Holder) -> None:
+        super().__init__(ws, request, _QUEUE)
         self.holder = holder
         self.person = Person(id=holder.agent.id, name=holder.agent.name)
         self.viewing: str | None = None
         self.typed_at = 0.0
-        self._ws = ws
-        self._request = request
-        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE)
-        self._closing: asyncio.Task[None] | None = None
-
-    def push(self, text: bytes) -> None:
-        """Hand over a frame; whoever lets too many wait is closed."""
-        try:
-            self._waiting.put_nowait(text)
-        except asyncio.QueueFull:
-            self.close(_TOO_SLOW, "resume by the cursor")
-
-    def close(self, code: int, reason: str) -> None:
-        """End the connection, by force if the page does not take part."""
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close(code, reason))
-
-    async def closed(self) -> None:
-        """Wait for a close that has begun."""
-        if self._closing:
-            await self._closing
-
-    async def pump(self, first: Sequence[bytes]) -> None:
-        """Send the first frames, then whatever comes, as fast as the page takes it."""
-        with suppress(ConnectionError):
-            for text in first:
-                await self._ws.send_frame(text, WSMsgType.TEXT)
-            while True:
-                await self._ws.send_frame(await self._waiting.get(), WSMsgType.TEXT)
-
-    async def _close(self, code: int, reason: str) -> None:
-        with suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(_CLOSE_WITHIN):
-                await self._ws.close(code=code, message=reason.encode())
-                return
-        if self._request.transport:
-            self._request.transport.abort()
 
 
 class Live:
@@ -129,7 +89,7 @@ class Live:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         sockets = tuple(self.sockets)
         for socket in sockets:
-            socket.close(_GOING_AWAY, "restarting")
+            socket.close(GOING_AWAY)
         await asyncio.gather(*(socket.closed() for socket in sockets))
         self._stop_words()
         self.presence.close()
@@ -141,7 +101,7 @@ class Live:
         ws = web.WebSocketResponse(heartbeat=_HEARTBEAT, max_msg_size=_LONGEST_FRAME, compress=False)
         await ws.prepare(request)
         if holder is None:  # a browser cannot see why a handshake was refused, but it sees this
-            await ws.close(code=_SESSION_ENDED, message=b"sign in again")
+            await ws.close(code=SIGN_IN_AGAIN)
             return ws
         socket = Socket(ws, request, holder)
         try:
@@ -222,7 +182,7 @@ class Live:
     def _end(self, hashes: set[str]) -> None:
         for socket in tuple(self.sockets):
             if socket.holder.hash in hashes:
-                socket.close(_SESSION_ENDED, "the session has ended")
+                socket.close(SIGN_IN_AGAIN)
 
     def _show_presence(self) -> None:
         self._push(orjson.dumps(self.presence.picture()))

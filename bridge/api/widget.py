@@ -26,6 +26,7 @@ from bridge.api.context import Context
 from bridge.api.endpoint import Call, json_response, read_body, read_query
 from bridge.api.problems import PLAIN_HEADERS
 from bridge.api.shapes import FileName
+from bridge.api.sockets import SIGN_IN_AGAIN
 from bridge.api.widget_gate import Gate
 from bridge.api.widget_pages import demo, demo_style, script
 from bridge.api.widget_shapes import (
@@ -39,7 +40,7 @@ from bridge.api.widget_shapes import (
     VisitorPageQuery,
     Word,
 )
-from bridge.api.widget_socket import NO_TOKEN, Hub, Page, talk
+from bridge.api.widget_socket import Hub, Page, talk
 from bridge.channels import webchat
 from bridge.channels.webchat import WebchatChannel
 from bridge.errors import BridgeError, Invalid, Unavailable
@@ -158,7 +159,7 @@ class Widget:
         await ws.prepare(request)
         visitor = await self._greeted(ws)
         if visitor is None:
-            await ws.close(code=NO_TOKEN)
+            await ws.close(code=SIGN_IN_AGAIN)
             return ws
         page = Page(ws, request, webchat.urn_of(visitor))
         try:

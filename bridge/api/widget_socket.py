@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -18,6 +17,7 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from bridge.api.context import Context
+from bridge.api.sockets import GOING_AWAY, TRY_LATER, QueuedSocket
 from bridge.errors import Unavailable
 from bridge.store import visitors
 from bridge.store.failures import Contended
@@ -25,14 +25,8 @@ from bridge.store.visitors import Thread
 
 log = structlog.get_logger()
 
-NO_TOKEN = 4401
-_TOO_SLOW = 4408
-_GOING_AWAY = 1001
-_TRY_LATER = 1013
-
 _QUEUE = 100
 _TABS = 20
-_CLOSE_WITHIN = 3.0
 _AGAIN = 0.5
 # A page says little: what is typed travels by requests.
 _WORDS_PER_MINUTE = 240
@@ -40,25 +34,15 @@ _WORDS_PER_MINUTE = 240
 Encode = Callable[[Thread], bytes]
 
 
-class Page:
-    """One open page of a visitor, and the frames that wait for it."""
+class Page(QueuedSocket):
+    """One open page of a visitor."""
 
     def __init__(self, ws: web.WebSocketResponse, request: web.Request, urn: str) -> None:
+        super().__init__(ws, request, _QUEUE)
         self.urn = urn
         self.conversation_id: str | None = None
-        self._ws = ws
-        self._request = request
-        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE)
-        self._closing: asyncio.Task[None] | None = None
         self._minute = 0
         self._words = 0
-
-    def push(self, frame: bytes) -> None:
-        """Hand over a frame; a page that does not read is closed, and comes back for the newest."""
-        try:
-            self._waiting.put_nowait(frame)
-        except asyncio.QueueFull:
-            self.close(_TOO_SLOW)
 
     def may_speak(self) -> bool:
         """Count a word of the page; a page that never stops is closed."""
@@ -66,32 +50,8 @@ class Page:
         self._words = self._words + 1 if minute == self._minute else 1
         self._minute = minute
         if self._words > _WORDS_PER_MINUTE:
-            self.close(_TRY_LATER)
+            self.close(TRY_LATER)
         return self._words <= _WORDS_PER_MINUTE
-
-    async def pump(self) -> None:
-        """Send what waits, as fast as the page takes it."""
-        with suppress(ConnectionError):
-            while True:
-                await self._ws.send_frame(await self._waiting.get(), WSMsgType.TEXT)
-
-    def close(self, code: int) -> None:
-        """End the connection, by force if the page does not take part."""
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close(code))
-
-    async def closed(self) -> None:
-        """Wait for a close that has begun."""
-        if self._closing:
-            await self._closing
-
-    async def _close(self, code: int) -> None:
-        with suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(_CLOSE_WITHIN):
-                await self._ws.close(code=code)
-                return
-        if self._request.transport:
-            self._request.transport.abort()
 
 
 class Hub:
@@ -121,7 +81,7 @@ class Hub:
             await asyncio.gather(self._task, return_exceptions=True)
         pages = [page for group in self._pages.values() for page in group]
         for page in pages:
-            page.close(_GOING_AWAY)
+            page.close(GOING_AWAY)
         await asyncio.gather(*(page.closed() for page in pages))
 
     def join(self, page: Page) -> bool:
