@@ -285,7 +285,7 @@ async def test_f11_message_of_a_pool_is_found_by_its_service(vendor: Scripted) -
 async def test_look_up_that_gets_no_answer_says_so(
     number: SmsChannel, vendor: Scripted, answer: Answer
 ) -> None:
-    """"Not there" and "nobody knows" are different: only the first allows a second send."""
+    """ "Not there" and "nobody knows" are different: only the first allows a second send."""
     vendor.will(answer)
     with pytest.raises(NotSent):
         await number.look_up(reply(URN, "Sì"), SINCE)

@@ -49,9 +49,7 @@ async def bot(vendor: Scripted) -> AsyncIterator[TelegramChannel]:
 @pytest.fixture
 async def hooked(vendor: Scripted) -> AsyncIterator[TelegramChannel]:
     """A bot in webhook mode."""
-    channel = telegram(
-        TELEGRAM_API_BASE=vendor.base, TELEGRAM_MODE="webhook", TELEGRAM_WEBHOOK_SECRET="a,b"
-    )
+    channel = telegram(TELEGRAM_API_BASE=vendor.base, TELEGRAM_MODE="webhook", TELEGRAM_WEBHOOK_SECRET="a,b")
     yield channel
     await channel.close()
 
@@ -146,7 +144,9 @@ async def test_webhook_mode_tells_telegram_where_and_with_which_secret(
     assert "drop_pending_updates" not in form
 
 
-@pytest.mark.parametrize("url", ["http://chat.example.com", "https://localhost", "https://10.0.0.5", "https://a.b:8080"])
+@pytest.mark.parametrize(
+    "url", ["http://chat.example.com", "https://localhost", "https://10.0.0.5", "https://a.b:8080"]
+)
 async def test_webhook_mode_without_a_public_https_address_says_what_to_do(url: str) -> None:
     """Telegram would refuse it in words that say less."""
     hooked = telegram(site(url), TELEGRAM_MODE="webhook")

@@ -81,10 +81,16 @@ async def test_database_that_does_not_exist_is_waited_for(postgresql: PostgreSQL
     with pytest.raises(Unavailable, match='database "not_made_yet" does not exist'):
         await database.read(lambda tx: tx.run(sa.text("SELECT 1")))
     said: list[str] = []
-    waiting = asyncio.create_task(wait_until_up(database, said.append))
-    while not said:
-        await asyncio.sleep(0.01)
+    spoken = asyncio.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        spoken.set()
+
+    waiting = asyncio.create_task(wait_until_up(database, say))
+    await spoken.wait()
     assert not waiting.done()
+    assert "not_made_yet" in said[0]
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     await database.close()
@@ -93,5 +99,5 @@ async def test_database_that_does_not_exist_is_waited_for(postgresql: PostgreSQL
 def test_url_of_another_database_is_refused(tmp_path: Path) -> None:
     """The line names the setting, and shows a good one."""
     for url in ("mysql://localhost/x", "nonsense", f"{tmp_path}/bridge.db"):
-        with pytest.raises(SettingsError, match="DATABASE_URL: .* Example: DATABASE_URL="):
+        with pytest.raises(SettingsError, match=r"DATABASE_URL: .* Example: DATABASE_URL="):
             connect(url)

@@ -40,6 +40,11 @@ class Counting:
         self.statements += 1
         return await self._tx.count(statement, params)
 
+    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Row]:
+        """Count, and pass on."""
+        self.statements += 1
+        return await self._tx.fetch(sql, values)
+
 
 @pytest.mark.parametrize(
     ("views", "table", "most"),
