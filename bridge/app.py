@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,11 @@ class Gateway:
         self.outboxes += [
             self._outbox(live, node) for live in self.channels.values() if not live.channel.pulled
         ]
-        jobs: list[Coroutine[Any, Any, None]] = [outbox.run() for outbox in self.outboxes]
-        jobs += [self._set_up(live, node) for live in self.channels.values()]
-        jobs.append(
-            MediaFetcher(self.database, self.bus, self.files, self.channels, self.settings.upload_limit).run()
-        )
-        jobs.append(Housekeeper(self.database, self.files, Duty(self.database, "housekeeping", node)).run())
-        self.tasks = [asyncio.create_task(job) for job in jobs]
+        media = MediaFetcher(self.database, self.bus, self.files, self.channels, self.settings.upload_limit)
+        housekeeper = Housekeeper(self.database, self.files, Duty(self.database, "housekeeping", node))
+        jobs = [outbox.run for outbox in self.outboxes]
+        jobs += [partial(self._set_up, live, node) for live in self.channels.values()]
+        self.tasks = [asyncio.create_task(_keep_going(job)) for job in [*jobs, media.run, housekeeper.run]]
         self._show_figures()
 
     async def stop(self) -> None:
@@ -147,6 +146,16 @@ class Gateway:
             with contextlib.suppress(Unavailable):
                 await self.database.write(lambda tx: channel_rows.say_state(tx, live.id, state, detail))
                 self.bus.ring("changes")
+
+
+async def _keep_going(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """No part may end in silence: one that stumbles says so and begins anew."""
+    while True:
+        try:
+            return await job()
+        except Exception:
+            log.exception("a part stumbled and begins anew")
+            await asyncio.sleep(1)
 
 
 async def build(settings: Settings) -> Gateway:

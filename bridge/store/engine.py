@@ -121,7 +121,7 @@ _WORDS: dict[EngineName, dict[str, str]] = {
 
 
 _MARKS: dict[EngineName, str] = {"sqlite": "?", "postgresql": "$"}
-_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 
 
 class _Spelled(NamedTuple):

@@ -1,0 +1,71 @@
+"""Customers' files: fetched after their message is there, once, and never in its way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bridge.sandbox.vendor import Upload
+from bridge.sandbox.vendors import Vendors
+from tests.gateways import Desk, Json, running, until
+
+
+@pytest.fixture
+async def vendors() -> AsyncIterator[Vendors]:
+    """Telegram and Twilio."""
+    async with Vendors(pace=0.01) as made:
+        yield made
+
+
+@pytest.fixture
+async def desk(
+    tmp_path: Path, database_url: str, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Desk]:
+    """Anna before a running gateway."""
+    async with running(tmp_path, database_url, vendors, monkeypatch) as made:
+        yield made
+
+
+async def files(desk: Desk, *, until_state: str = "stored") -> list[Json]:
+    """The files of the only message, once all are in this state."""
+
+    async def look() -> list[Json] | None:
+        conversations = (await desk.get("/api/conversations"))["items"]
+        if not conversations:
+            return None
+        (message,) = await desk.messages(conversations[0]["id"])
+        found: list[Json] = message["attachments"]
+        return found if all(file["state"] == until_state for file in found) else None
+
+    return await until(look, 60)
+
+
+async def test_photo_is_fetched_and_served_to_agents(desk: Desk) -> None:
+    """The picture is there a moment after its message, of the type that its bytes show."""
+    await desk.vendors.telegram.say("Guardi", kind="photo", name="Giulia")
+    (photo,) = await files(desk)
+    assert photo["mime"].startswith("image/")
+    async with desk.http.get(photo["url"]) as answer:
+        assert answer.status == 200
+        assert len(await answer.read()) == photo["size"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_files_of_an_mms_come_with_it(desk: Desk) -> None:
+    """Twilio's media need credentials and redirect."""
+    picture = Upload("a.png", "image/png", b"\x89PNG\r\n\x1a\n" + b"\x00" * 64)
+    await desk.vendors.sms.say("Ecco", sender="+393331234567", media=[picture, picture])
+    found = await files(desk)
+    assert [file["size"] for file in found] == [len(picture.data)] * 2
+
+
+async def test_file_over_the_limit_is_said_to_be_too_big(
+    tmp_path: Path, database_url: str, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text is there, the file is not, and the thread says why."""
+    async with running(tmp_path, database_url, vendors, monkeypatch, {"BRIDGE_UPLOAD_LIMIT": "100"}) as desk:
+        await vendors.telegram.say("Grande", kind="photo", name="Giulia")
+        (photo,) = await files(desk, until_state="too_big")
+        assert photo["url"] == ""
