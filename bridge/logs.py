@@ -10,6 +10,7 @@ import sys
 from typing import Literal
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 
 def configure(form: Literal["auto", "json", "text"], level: str) -> None:
@@ -35,6 +36,12 @@ def configure(form: Literal["auto", "json", "text"], level: str) -> None:
     )
     # Libraries log through the standard module: their warnings are worth a line, their chatter is not.
     logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line is about us: bytes that are no HTTP are answered 400, and may hold a token."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _as_is(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
