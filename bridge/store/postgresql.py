@@ -47,6 +47,11 @@ class _AsyncTx:
         return rows
 
 
+def _was_cancelled(error: BaseException) -> bool:
+    """Whether work was given up; a roll-back that fails on a half-done statement hides it."""
+    return isinstance(error, asyncio.CancelledError) or isinstance(error.__context__, asyncio.CancelledError)
+
+
 class PostgresDatabase(Database):
     """A pool of connections. A node frozen inside a transaction is cut off, not waited for."""
 
@@ -90,8 +95,15 @@ class PostgresDatabase(Database):
         with translate(*_ERRORS):
             async with asyncio.timeout(PATIENCE + 5), self._engine.connect() as connection:
                 raw: Any = (await connection.get_raw_connection()).driver_connection
-                async with raw.transaction():
-                    return await work(_AsyncTx(connection, raw))
+                try:
+                    async with raw.transaction():
+                        return await work(_AsyncTx(connection, raw))
+                except BaseException as error:
+                    if _was_cancelled(error):
+                        raw.terminate()
+                        await connection.invalidate()
+                        raise asyncio.CancelledError from error
+                    raise
 
     async def read(self, work: Work[T]) -> T:
         return await self._work(work)
