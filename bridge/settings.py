@@ -25,6 +25,12 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _redis_url(value: str) -> str:
+    if value and URL(value).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("is not a URL that starts with redis://, rediss:// or unix://")
+    return value
+
+
 def comma_separated(value: Any) -> Any:
     """A list setting's text as a list; what is no text stays as it is."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -68,7 +74,7 @@ class Settings(EnvSettings):
         "`sqlite:///path/to/file.db` or `postgresql://user:password@host:port/name` "
         "(a socket folder as `?host=`).",
     )  # fmt: skip
-    redis_url: str = setting(
+    redis_url: Annotated[str, AfterValidator(_redis_url)] = setting(
         "", env="REDIS_URL", example="redis://localhost:6379/0",
         description="Wake-ups, typing and presence between processes. Empty: one process.",
     )  # fmt: skip

@@ -47,9 +47,11 @@ class RedisBus(Bus):
         self._tasks = [asyncio.create_task(self._publish()), asyncio.create_task(self._subscribe())]
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:  # redis-py swallows a cancellation that comes while it connects
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=0.1)
         await self._redis.aclose()
 
     def ring(self, *bells: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bridge.bus.redis import RedisBus
 from bridge.sandbox.vendors import Vendors
 from tests import servers
 from tests.bridges import Bridge, serving
@@ -90,6 +91,17 @@ async def shown(page: aiohttp.ClientWebSocketResponse, *wanted: str) -> None:
             frame = await page.receive_json()
             if frame["type"] == "message":
                 missing.discard(frame["message"]["text"])
+
+
+@pytest.mark.parametrize("ms", [0, 1, 2, 3, 5, 8])
+async def test_f27_gateway_ends_while_it_connects_to_redis(redis_url: str, ms: int) -> None:
+    """Whenever it is told to end: redis-py swallows a cancellation that comes while it connects."""
+    bus = RedisBus(redis_url)
+    await bus.start()
+    bus.ring("changes")
+    await asyncio.sleep(ms / 1000)  # at any moment of the connection's beginning
+    async with asyncio.timeout(30):
+        await bus.close()
 
 
 # ── PostgreSQL ──────────────────────────────────────────────────────────────────────────────────
