@@ -78,7 +78,9 @@ _SAME = Batch(
     conversation_id="uuid", client_id="text",
 )  # fmt: skip
 _ROUTES = Batch(
-    """SELECT r.id AS draft_id, c.last_seq, c.contact_id, a.id AS address_id, a.channel_id, a.state,
+    """SELECT r.id AS draft_id, c.last_seq, c.contact_id, c.ended_at,
+        (SELECT n.id FROM conversations n WHERE n.contact_id = c.contact_id AND n.ended_at IS NULL)
+            AS current_id, a.id AS address_id, a.channel_id, a.state,
         a.consent_at, a.contact_id AS owner_id, q.text AS quote_text, q.direction AS quote_direction,
         coalesce(q.external_id, (SELECT max(t.external_id) FROM attempts t
             WHERE t.message_id = q.id AND t.part = 0 AND t.outcome = 'accepted')) AS quote_external_id,
@@ -106,12 +108,14 @@ _ATTACH = Batch(
     WHERE attachments.id = r.id AND attachments.message_id IS NULL""",
     id="uuid", message_id="uuid", position="int",
 )  # fmt: skip
-# A reply answers the customer: nobody waits any more, and what was above it has been read.
+# A reply answers the customer: nobody waits any more, and what was above it has been read. Into a
+# thread that had ended it brings it back: it is where the customer's answer belongs.
 _CONVERSATIONS = Batch(
     """UPDATE conversations SET last_seq = r.last_seq, last_message_at = CAST(:now AS bigint),
         waiting_since = CASE WHEN r.replied = 1 THEN NULL ELSE conversations.waiting_since END,
         unread = CASE WHEN r.replied = 1 THEN 0 ELSE conversations.unread END,
-        read_seq = CASE WHEN r.replied = 1 THEN r.last_seq ELSE conversations.read_seq END
+        read_seq = CASE WHEN r.replied = 1 THEN r.last_seq ELSE conversations.read_seq END,
+        ended_at = CASE WHEN r.replied = 1 THEN NULL ELSE conversations.ended_at END
     FROM {rows} WHERE conversations.id = r.id""",
     id="uuid", last_seq="int", replied="int",
 )  # fmt: skip
@@ -195,6 +199,12 @@ def _refusal(draft: Draft, route: Any, uploads: Mapping[str, Any]) -> BridgeErro
             return _invalid("attachments", "names a file that is not there, or was sent already")
     if draft.kind == "note":
         return None
+    if route.ended_at is not None and route.current_id is not None:
+        return Conflict(
+            "This conversation is over, the customer writes in a newer one",
+            reason="ended",
+            current=route.current_id,
+        )
     if route.address_id is None or route.owner_id != route.contact_id:
         return _invalid("via", "is not an address of this customer")
     carrier = draft.carriers.get(route.channel_id)

@@ -139,6 +139,25 @@ async def test_wrong_targets_are_refused(desk: Desk) -> None:
     assert kinds == [NotFound, Invalid, Invalid, Conflict, Accepted]
 
 
+async def test_reply_goes_where_the_customer_is(desk: Desk) -> None:
+    """Into a thread that ended it brings it back; beside a newer one it is refused, with its id."""
+    database = desk.database
+    ending = sa.text("UPDATE conversations SET status = 'resolved', resolved_at = 1")
+    await database.write(lambda tx: tx.run(ending))
+    assert await database.write(lambda tx: handling.end_old(tx, 1)) == 1
+    (outcome,) = await desk.accept(desk.draft("Ci ripensi?"))
+    assert isinstance(outcome, Accepted)
+    await take(database, desk.channel, hello(2))
+    assert len(await rows(database, conversations)) == 1
+    await database.write(lambda tx: tx.run(ending))
+    await database.write(lambda tx: handling.end_old(tx, 1))
+    await take(database, desk.channel, hello(3))
+    (refused,) = await desk.accept(desk.draft("Di nuovo"))
+    assert isinstance(refused, Conflict)
+    newest = (await rows(database, conversations, "created_at"))[-1]
+    assert refused.extra == {"reason": "ended", "current": newest.id}
+
+
 async def test_unknown_reply_is_settled_by_an_agent(desk: Desk) -> None:
     """Nobody but a person decides what became of it; only once."""
     (outcome,) = await desk.accept(desk.draft())
