@@ -101,6 +101,10 @@ class Gateway:
         watch = self.context.metrics.watch
         watch("bridge_writes_waiting", "Hot writes that wait for their commit.", "gauge",
               lambda: self.writer.waiting)  # fmt: skip
+        watch("bridge_events_received", "Events of customers that were new.", "counter",
+              lambda: self.inbox.received)  # fmt: skip
+        watch("bridge_replies_accepted", "Replies and notes of agents that were new.", "counter",
+              lambda: self.inbox.replied)  # fmt: skip
         watch("bridge_sends_under_way", "Lanes with a message on the wire.", "gauge",
               lambda: sum(outbox.busy for outbox in self.outboxes))  # fmt: skip
 

@@ -39,6 +39,8 @@ class Inbox:
         self._channels = channels
         self._deadline_ms = int(reply_deadline * 1000)
         self._asides: set[asyncio.Task[None]] = set()
+        self.received = 0
+        self.replied = 0
 
     # ── from customers ──────────────────────────────────────────────────────────────────────────
 
@@ -50,6 +52,7 @@ class Inbox:
         if not events:
             return
         taken = await self._store(Intake(channel_id, tuple(events)))
+        self.received += taken.new
         if taken.new or any(isinstance(event, Receipt) for event in events):
             self._bus.ring("changes", *(["media"] if taken.media else []))
         for aside in taken.asides:
@@ -104,6 +107,7 @@ class Inbox:
         if isinstance(accepted, BridgeError):
             raise accepted
         if accepted.new:
+            self.replied += 1
             lanes = [] if accepted.channel_id is None else [f"lanes:{accepted.channel_id}"]
             self._bus.ring("changes", *lanes)
         return await self.message(accepted.message_id), accepted.new
