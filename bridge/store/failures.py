@@ -27,6 +27,7 @@ class BadData(Exception):
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONTENDED = {"40001", "40P01", "55P03"}
 _DATA_CLASSES = ("22", "23")
+_CUT = ("InterfaceError", "InternalClientError")
 _AWAY_CLASSES = ("08", "53", "57", "58", "XX", "25")
 
 # No such database, or a user that may not: a person can mend it while we wait.
@@ -65,8 +66,8 @@ def _meaning(error: Exception) -> Exception:
         return Unavailable(str(original).partition(": ")[2] or str(original))
     if getattr(error, "connection_invalidated", False) or str(state)[:2] in _AWAY_CLASSES:
         return Unavailable("The database is away or out of room")
-    # asyncpg's own InterfaceError has no base in common with SQLAlchemy's, and no state.
-    if isinstance(error, sa.exc.OperationalError) or type(error).__name__ == "InterfaceError":
+    # asyncpg's own errors of a cut connection have no base in common with SQLAlchemy's, and no state.
+    if isinstance(error, sa.exc.OperationalError) or type(original).__name__ in _CUT:
         return Unavailable("The database is away")
     return error
 

@@ -16,7 +16,9 @@ from bridge.store.failures import translate
 
 T = TypeVar("T")
 
-_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError)
+# The connection itself is of no use any more: it was cut in the middle of something.
+_BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+_ERRORS = (asyncpg.PostgresError, *_BROKEN)
 
 
 class _Named(asyncpg.Record):  # type: ignore[misc]  # asyncpg has no types
@@ -99,9 +101,11 @@ class PostgresDatabase(Database):
                     async with raw.transaction():
                         return await work(_AsyncTx(connection, raw))
                 except BaseException as error:
-                    if _was_cancelled(error):
+                    cancelled = _was_cancelled(error)
+                    if cancelled or isinstance(error, _BROKEN):
                         raw.terminate()
                         await connection.invalidate()
+                    if cancelled:
                         raise asyncio.CancelledError from error
                     raise
 

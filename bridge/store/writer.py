@@ -1,6 +1,9 @@
 """Group commit: whatever waits is written in one transaction, and acknowledged after its commit.
 
-There is no artificial delay: while one transaction commits, the next batch gathers by itself.
+There is no artificial delay: while one transaction commits, the next batch gathers by itself. The
+next transaction is asked for meanwhile and takes what waits only when it begins, so that the
+database never waits for us: on SQLite the writing thread goes straight on to it, and on PostgreSQL
+it begins beside the commit of the one before.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ Step = Callable[[Tx, Sequence[T]], Awaitable[Sequence[R]]]
 MAX_ITEMS = 200
 MAX_BYTES = 1_000_000
 MAX_WAITING = 4_000
+# One that commits and one that follows.
+MAX_UNDER_WAY = 2
 _TRIES = 5
 
 
@@ -48,6 +53,8 @@ class Writer:
         self._waiting: deque[_Job] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._asked = False
         self._closing = False
 
     def start(self) -> None:
@@ -79,34 +86,44 @@ class Writer:
         return await done
 
     async def _run(self) -> None:
-        while self._waiting or not self._closing:
+        """Ask for a transaction whenever something waits for which none has been asked yet."""
+        while self._waiting or self._under_way or not self._closing:
             await self._wake.wait()
             self._wake.clear()
-            while self._waiting:
-                await self._commit(self._take())
+            if self._waiting and not self._asked and len(self._under_way) < MAX_UNDER_WAY:
+                self._asked = True
+                task = asyncio.create_task(self._commit([]))
+                self._under_way.add(task)
+                task.add_done_callback(self._ended)
 
-    def _take(self) -> list[_Job]:
-        """The next batch, oldest first, within its limits."""
-        batch, size = [self._waiting.popleft()], 0
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._wake.set()
+
+    def _fill(self, batch: list[_Job]) -> None:
+        """Take what waits, oldest first, within the limits of a batch. Runs in any thread."""
+        self._asked = False
+        size = 0
         while self._waiting and len(batch) < MAX_ITEMS:
             size += self._waiting[0].size
-            if size > MAX_BYTES:
+            if batch and size > MAX_BYTES:
                 break
             batch.append(self._waiting.popleft())
-        return batch
 
     async def _commit(self, batch: list[_Job]) -> None:
         """Write a batch; halve it around a row that cannot be stored, order kept."""
         try:
             results = await self._attempt(batch)
         except BadData as error:
-            if len(batch) == 1:
+            if len(batch) <= 1:
                 _fail(batch, error)
                 return
             half = len(batch) // 2
             await self._commit(batch[:half])
             await self._commit(batch[half:])
         except Exception as error:  # the caller of each job decides, and the writer goes on
+            if not batch:  # the transaction did not even begin
+                self._fill(batch)
             if not isinstance(error, Unavailable):
                 log.exception("batch not written", jobs=len(batch))
             _fail(batch, error)
@@ -116,10 +133,16 @@ class Writer:
                     job.done.set_result(result)
 
     async def _attempt(self, batch: list[_Job]) -> list[Any]:
-        """One transaction, run again when another was in its way."""
+        """One transaction, which fills an empty batch; run again when another was in its way."""
+
+        async def work(tx: Tx) -> list[Any]:
+            if not batch:
+                self._fill(batch)
+            return await _steps(tx, batch)
+
         for tries in range(_TRIES):
             try:
-                return await self._database.write(lambda tx: _steps(tx, batch))
+                return await self._database.write(work)
             except Contended:
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311  # jitter, no secret
         raise Unavailable("The database is too busy")
