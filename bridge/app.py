@@ -69,7 +69,6 @@ class Gateway:
 
     async def start(self) -> None:
         """Begin to send, poll, fetch and keep house. HTTP is served by the caller."""
-        self.writer.start()
         await self.bus.start()
         if self.database.engine == "sqlite":
             await self.database.write(duties.forget)

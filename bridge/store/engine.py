@@ -57,6 +57,7 @@ class Tx(Protocol):
 
 
 Work = Callable[[Tx], Coroutine[Any, Any, T]]
+Ended = Callable[[Any, BaseException | None], None]
 
 
 class Database(ABC):
@@ -71,6 +72,10 @@ class Database(ABC):
     @abstractmethod
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction and commit it; an exception rolls it back."""
+
+    @abstractmethod
+    def begin(self, work: Work[T], ended: Ended) -> None:
+        """Have `work` done as `write` does, as soon as can be; the loop calls `ended(result, error)`."""
 
     @abstractmethod
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bridge.store.engine import PATIENCE, Database, EngineName, Row, Work
+from bridge.store.engine import PATIENCE, Database, Ended, EngineName, Row, Work
 from bridge.store.failures import translate
 
 T = TypeVar("T")
@@ -77,6 +77,7 @@ class PostgresDatabase(Database):
         )  # fmt: skip
         sa.event.listen(self._engine.sync_engine, "connect", self._configure)
         sa.event.listen(self._engine.sync_engine, "checkout", self._demand_open)
+        self._begun: set[asyncio.Task[Any]] = set()
 
     @staticmethod
     def _configure(connection: Any, _record: object) -> None:
@@ -114,6 +115,19 @@ class PostgresDatabase(Database):
 
     async def write(self, work: Work[T]) -> T:
         return await self._work(work)
+
+    def begin(self, work: Work[T], ended: Ended) -> None:
+        async def run() -> None:
+            try:
+                result = await self._work(work)
+            except BaseException as error:  # noqa: BLE001  # whoever began it decides
+                ended(None, error)
+            else:
+                ended(result, None)
+
+        task = asyncio.create_task(run())
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
 
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:
         with translate(*_ERRORS):

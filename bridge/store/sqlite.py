@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from bridge.store.engine import Database, EngineName, Row, Work
+from bridge.store.engine import Database, Ended, EngineName, Row, Work
 from bridge.store.failures import translate
 
 T = TypeVar("T")
@@ -120,6 +120,17 @@ class SqliteDatabase(Database):
 
     async def write(self, work: Work[T]) -> T:
         return await self._in(self._write_thread, lambda: self._work(work, writes=True))
+
+    def begin(self, work: Work[T], ended: Ended) -> None:
+        self._write_thread.submit(self._begin_now, work, ended, asyncio.get_running_loop())
+
+    def _begin_now(self, work: Work[T], ended: Ended, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            result = self._work(work, writes=True)
+        except BaseException as error:  # noqa: BLE001  # whoever began it decides
+            loop.call_soon_threadsafe(ended, None, error)
+        else:
+            loop.call_soon_threadsafe(ended, result, None)
 
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:
         def run() -> T:

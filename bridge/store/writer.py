@@ -1,9 +1,8 @@
 """Group commit: whatever waits is written in one transaction, and acknowledged after its commit.
 
 There is no artificial delay: while one transaction commits, the next batch gathers by itself. The
-next transaction is asked for meanwhile and takes what waits only when it begins, so that the
-database never waits for us: on SQLite the writing thread goes straight on to it, and on PostgreSQL
-it begins beside the commit of the one before.
+next transaction is asked for meanwhile, and takes what waits only when it begins. So the database
+never waits for a turn of the event loop, which is long when there is much to do.
 """
 
 from __future__ import annotations
@@ -13,13 +12,14 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeVar
 
 import structlog
 
 from bridge.errors import Unavailable
-from bridge.store.engine import Database, Tx
+from bridge.store.engine import Database, Tx, Work
 from bridge.store.failures import BadData, Contended
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ Step = Callable[[Tx, Sequence[T]], Awaitable[Sequence[R]]]
 MAX_ITEMS = 200
 MAX_BYTES = 1_000_000
 MAX_WAITING = 4_000
-# One that commits and one that follows.
+# One transaction that works, and one that is ready to follow.
 MAX_UNDER_WAY = 2
 _TRIES = 5
 
@@ -45,28 +45,26 @@ class _Job:
     done: asyncio.Future[Any]
 
 
+_Batch = list[_Job]
+
+
 class Writer:
     """The one door for hot writes of this process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: deque[_Job] = deque()
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way = 0
         self._asked = False
         self._closing = False
-
-    def start(self) -> None:
-        """Begin to write."""
-        self._task = asyncio.create_task(self._run(), name="writer")
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._repairs: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Write what waits, then stop."""
         self._closing = True
-        self._wake.set()
-        if self._task:
-            await self._task
+        await self._idle.wait()
 
     @property
     def waiting(self) -> int:
@@ -82,73 +80,95 @@ class Writer:
             raise Unavailable("Too much waits to be written")
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Job(step, item, size, done))
-        self._wake.set()
+        self._ask()
         return await done
 
-    async def _run(self) -> None:
-        """Ask for a transaction whenever something waits for which none has been asked yet."""
-        while self._waiting or self._under_way or not self._closing:
-            await self._wake.wait()
-            self._wake.clear()
-            if self._waiting and not self._asked and len(self._under_way) < MAX_UNDER_WAY:
-                self._asked = True
-                task = asyncio.create_task(self._commit([]))
-                self._under_way.add(task)
-                task.add_done_callback(self._ended)
+    def _ask(self) -> None:
+        """Ask for a transaction if something waits for which none has been asked yet."""
+        if self._waiting and not self._asked and self._under_way < MAX_UNDER_WAY:
+            self._asked = True
+            self._under_way += 1
+            self._idle.clear()
+            batch: _Batch = []
+            self._database.begin(self._writing(batch), partial(self._written, batch))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self._wake.set()
-
-    def _fill(self, batch: list[_Job]) -> None:
-        """Take what waits, oldest first, within the limits of a batch. Runs in any thread."""
-        self._asked = False
-        size = 0
-        while self._waiting and len(batch) < MAX_ITEMS:
-            size += self._waiting[0].size
-            if batch and size > MAX_BYTES:
-                break
-            batch.append(self._waiting.popleft())
-
-    async def _commit(self, batch: list[_Job]) -> None:
-        """Write a batch; halve it around a row that cannot be stored, order kept."""
-        try:
-            results = await self._attempt(batch)
-        except BadData as error:
-            if len(batch) <= 1:
-                _fail(batch, error)
-                return
-            half = len(batch) // 2
-            await self._commit(batch[:half])
-            await self._commit(batch[half:])
-        except Exception as error:  # the caller of each job decides, and the writer goes on
-            if not batch:  # the transaction did not even begin
-                self._fill(batch)
-            if not isinstance(error, Unavailable):
-                log.exception("batch not written", jobs=len(batch))
-            _fail(batch, error)
-        else:
-            for job, result in zip(batch, results, strict=True):
-                if not job.done.done():
-                    job.done.set_result(result)
-
-    async def _attempt(self, batch: list[_Job]) -> list[Any]:
-        """One transaction, which fills an empty batch; run again when another was in its way."""
-
+    def _writing(self, batch: _Batch) -> Work[list[Any]]:
         async def work(tx: Tx) -> list[Any]:
             if not batch:
                 self._fill(batch)
             return await _steps(tx, batch)
 
-        for tries in range(_TRIES):
+        return work
+
+    def _fill(self, batch: _Batch) -> None:
+        """Take what waits, oldest first, within the limits of a batch. Runs in any thread."""
+        self._asked = False
+        size = 0
+        while len(batch) < MAX_ITEMS:
             try:
-                return await self._database.write(work)
-            except Contended:
-                await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311  # jitter, no secret
-        raise Unavailable("The database is too busy")
+                job = self._waiting.popleft()
+            except IndexError:
+                return
+            size += job.size
+            if batch and size > MAX_BYTES:
+                self._waiting.appendleft(job)
+                return
+            batch.append(job)
+
+    def _written(self, batch: _Batch, results: list[Any] | None, error: BaseException | None) -> None:
+        """A transaction has ended, well or not."""
+        if error is None and results is not None:
+            _settle(batch, results)
+            self._end()
+            return
+        if not batch:  # it did not even begin
+            self._fill(batch)
+        repair = asyncio.create_task(self._repair(batch, error))
+        self._repairs.add(repair)
+        repair.add_done_callback(self._repaired)
+
+    def _repaired(self, repair: asyncio.Task[None]) -> None:
+        self._repairs.discard(repair)
+        self._end()
+
+    def _end(self) -> None:
+        self._under_way -= 1
+        self._ask()
+        if not self._under_way:
+            self._idle.set()
+
+    async def _repair(self, batch: _Batch, error: BaseException | None) -> None:
+        """Once more after another transaction was in the way; in halves around what cannot be stored."""
+        if isinstance(error, Contended):
+            error = await self._again(batch)
+        if isinstance(error, BadData) and len(batch) > 1:
+            half = len(batch) // 2
+            for part in (batch[:half], batch[half:]):
+                await self._repair(part, await self._attempt(part))
+        elif error:
+            if not isinstance(error, Unavailable | BadData):
+                log.error("batch not written", jobs=len(batch), exc_info=error)
+            _fail(batch, error)
+
+    async def _again(self, batch: _Batch) -> BaseException | None:
+        error: BaseException | None = None
+        for tries in range(_TRIES):
+            await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311  # jitter, no secret
+            error = await self._attempt(batch)
+            if not isinstance(error, Contended):
+                return error
+        return Unavailable("The database is too busy")
+
+    async def _attempt(self, batch: _Batch) -> BaseException | None:
+        """One transaction; the error that ended it, if one did."""
+        try:
+            _settle(batch, await self._database.write(self._writing(batch)))
+        except Exception as error:  # noqa: BLE001  # returned, not hidden
+            return error
+        return None
 
 
-async def _steps(tx: Tx, batch: list[_Job]) -> list[Any]:
+async def _steps(tx: Tx, batch: _Batch) -> list[Any]:
     """Each kind of job once, over all its items; jobs of one kind keep their order."""
     results: dict[int, Any] = {}
     order = sorted(range(len(batch)), key=lambda index: (_rank(batch[index].step), index))
@@ -174,7 +194,13 @@ def ranked(rank: int) -> Callable[[Callable[..., T]], Callable[..., T]]:
     return mark
 
 
-def _fail(batch: list[_Job], error: Exception) -> None:
+def _settle(batch: _Batch, results: list[Any]) -> None:
+    for job, result in zip(batch, results, strict=True):
+        if not job.done.done():
+            job.done.set_result(result)
+
+
+def _fail(batch: _Batch, error: BaseException) -> None:
     for job in batch:
         if not job.done.done():
             job.done.set_exception(error)

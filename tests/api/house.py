@@ -173,7 +173,6 @@ async def house(database_url: str, folder: Path, **settings: Any) -> AsyncIterat
         live[row] = LiveChannel(row, one)
     channel = next(iter(live))
     bus, writer = MemoryBus(), Writer(database)
-    writer.start()
     context = Context(
         settings=made, site=site, database=database, bus=bus, channels=live, files=Files(folder / "files"),
         inbox=Inbox(database, writer, bus, live, made.reply_deadline), feed=Feed(database, bus, live),

@@ -183,7 +183,6 @@ async def test_receipt_before_its_message_is_kept(database: Database, channel: i
 async def test_bad_row_in_a_batch_stops_no_other(database: Database, channel: int) -> None:
     """One job that cannot be stored fails alone; those around it are stored, in order."""
     writer = Writer(database)
-    writer.start()
     missing = channel + 1000
     jobs = [
         writer.write(receive, Intake(missing if number == 5 else channel, (hello(number),)))
