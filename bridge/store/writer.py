@@ -57,6 +57,7 @@ class Writer:
         self._under_way = 0
         self._asked = False
         self._closing = False
+        self._turn = asyncio.Lock()
         self._idle = asyncio.Event()
         self._idle.set()
         self._repairs: set[asyncio.Task[None]] = set()
@@ -94,11 +95,19 @@ class Writer:
 
     def _writing(self, batch: _Batch) -> Work[list[Any]]:
         async def work(tx: Tx) -> list[Any]:
-            if not batch:
-                self._fill(batch)
-            return await _steps(tx, batch)
+            if tx.engine == "sqlite":  # one thread, one transaction after the other
+                return await self._do(tx, batch)
+            # The next one may run beside the commit of this, never beside its statements: two messages
+            # of one customer would reach the lock of their address in any order.
+            async with self._turn:
+                return await self._do(tx, batch)
 
         return work
+
+    async def _do(self, tx: Tx, batch: _Batch) -> list[Any]:
+        if not batch:
+            self._fill(batch)
+        return await _steps(tx, batch)
 
     def _fill(self, batch: _Batch) -> None:
         """Take what waits, oldest first, within the limits of a batch. Runs in any thread."""
