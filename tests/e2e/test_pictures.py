@@ -73,8 +73,9 @@ AGENTS: dict[str, Look] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 360])
+@pytest.mark.parametrize(
+    ("width", "theme"), [(1440, "light"), (1440, "dark"), (360, "light"), (360, "dark"), (320, "light")]
+)
 async def test_each_page_looks_right(chromium: Browser, demo: str, width: int, theme: str) -> None:
     """Nothing beyond the edge, nothing cut off, no complaint; the rest is for eyes."""
     complaints = Complaints(demo.removeprefix("http://"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -17,11 +18,22 @@ EMAIL, PASSWORD = "irene@example.com", "correct horse battery"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
-    """A gateway that nobody has been to yet."""
+    """A gateway whose one agent is Irene."""
     with Bridge(tmp_path_factory.mktemp("door")) as bridge:
         bridge.start()
+        command = ("agent", "add", EMAIL, "--name", "Irene", "--password-stdin")
+        added = bridge.run(*command, stdin=f"{PASSWORD}\n")
+        assert added.returncode == 0, added.stderr
         yield bridge
         bridge.stop()
+
+
+@pytest.fixture
+def untouched(tmp_path: Path) -> Iterator[Bridge]:
+    """A gateway that nobody has been to yet."""
+    with Bridge(tmp_path) as bridge:
+        bridge.start()
+        yield bridge
 
 
 async def new_page(chromium: Browser, served: Bridge) -> tuple[Page, Complaints]:
@@ -39,12 +51,12 @@ async def sign_in(page: Page, password: str) -> None:
     await page.keyboard.press("Enter")
 
 
-async def test_link_makes_the_first_administrator_once(chromium: Browser, served: Bridge) -> None:
+async def test_link_makes_the_first_administrator_once(chromium: Browser, untouched: Bridge) -> None:
     """The log of the first start has it; the second visitor is told that it is used up."""
-    link = re.search(r"/inbox/#/setup/\S+", served.log)
+    link = re.search(r"/inbox/#/setup/\S+", untouched.log)
     assert link
     for first in (True, False):
-        page, complaints = await new_page(chromium, served)
+        page, complaints = await new_page(chromium, untouched)
         await page.goto(link[0])
         await page.get_by_label("Your name").fill("Irene")
         await sign_in(page, PASSWORD)

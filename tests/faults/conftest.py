@@ -20,6 +20,12 @@ async def vendors() -> AsyncIterator[Vendors]:
 
 
 @pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """For what has little to do with the engine."""
+    return f"sqlite:///{tmp_path / 'bridge.db'}"
+
+
+@pytest.fixture
 async def desk(
     tmp_path: Path, database_url: str, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Desk]:

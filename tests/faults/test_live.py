@@ -54,10 +54,10 @@ async def test_f25_page_that_reconnects_gets_what_it_missed(desk: Desk) -> None:
 
 
 async def test_f25_page_resumes_over_a_killed_gateway(
-    tmp_path: Path, database_url: str, vendors: Vendors
+    tmp_path: Path, postgresql_url: str, vendors: Vendors
 ) -> None:
     """The cursor means the same to the next process."""
-    async with serving(tmp_path, database_url, vendors, WEBHOOK_MODE) as (bridge, desk):
+    async with serving(tmp_path, postgresql_url, vendors, WEBHOOK_MODE) as (bridge, desk):
         page = Page(desk)
         await page.read()
         wanted = await customers_write(desk, 0, 20)

@@ -39,10 +39,10 @@ async def test_f04_message_is_there_when_the_process_dies_right_after_its_2xx(
 
 
 async def test_f08_restart_with_updates_waiting_drops_none(
-    tmp_path: Path, database_url: str, vendors: Vendors
+    tmp_path: Path, sqlite_url: str, vendors: Vendors
 ) -> None:
     """Polling goes on where the last commit was: what waited arrives once and in order."""
-    async with serving(tmp_path, database_url, vendors) as (bridge, desk):
+    async with serving(tmp_path, sqlite_url, vendors) as (bridge, desk):
         for number in range(20):
             await vendors.telegram.say(f"{number}", chat_id=1001, name="Giulia")
         await inbound(desk, "Giulia", 1)
@@ -70,10 +70,10 @@ async def everything(desk: Desk, name: str) -> list[str]:
 
 
 async def test_f09_backlog_after_being_offline_arrives_in_order(
-    tmp_path: Path, database_url: str, vendors: Vendors
+    tmp_path: Path, postgresql_url: str, vendors: Vendors
 ) -> None:
     """Telegram's webhooks found nobody for a while; it tries again until they are taken."""
-    async with serving(tmp_path, database_url, vendors, WEBHOOK_MODE) as (bridge, desk):
+    async with serving(tmp_path, postgresql_url, vendors, WEBHOOK_MODE) as (bridge, desk):
         await vendors.telegram.say("0", chat_id=1001, name="Giulia")
         await inbound(desk, "Giulia", 1)
         await asyncio.to_thread(bridge.stop)
