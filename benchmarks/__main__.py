@@ -8,7 +8,7 @@ from importlib import import_module
 
 import uvloop
 
-NAMES = ("receive", "roundtrip", "size")
+NAMES = ("receive", "size")
 
 
 def main() -> None:
