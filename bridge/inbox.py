@@ -20,6 +20,7 @@ from bridge.store.engine import Database
 from bridge.store.failures import BadData
 from bridge.store.handling import KEEP, Keep
 from bridge.store.inbound import Intake, Taken, receive
+from bridge.store.lookups import Lookups
 from bridge.store.writer import Writer
 from bridge.views import ConversationView, MessageView, Person
 
@@ -39,6 +40,7 @@ class Inbox:
         self._channels = channels
         self._deadline_ms = int(reply_deadline * 1000)
         self._asides: set[asyncio.Task[None]] = set()
+        self._messages = Lookups(database, messages.views)
         self.received = 0
         self.replied = 0
 
@@ -114,10 +116,10 @@ class Inbox:
 
     async def message(self, message_id: str) -> MessageView:
         """One message as the API shows it."""
-        found = await self._database.read(lambda tx: messages.views(tx, [message_id]))
-        if message_id not in found:
+        found = await self._messages.find(message_id)
+        if found is None:
             raise NotFound("There is no such message")
-        return found[message_id]
+        return found
 
     async def conversation(self, conversation_id: str) -> ConversationView:
         """One conversation as the API shows it."""

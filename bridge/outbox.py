@@ -49,6 +49,7 @@ class Outbox:
     ) -> None:  # fmt: skip
         self._live = live
         self._channel = live.channel
+        self._cost = live.channel.cost if isinstance(live.channel, Costs) else _one
         self._database = database
         self._writer = writer
         self._file_of = file_of
@@ -128,29 +129,28 @@ class Outbox:
             await wait(self._bell, min(self._paused_until - now, SWEEP))
             return
         room = min(MAX_BUSY - len(self._busy), self._tokens.available(now))
-        claimed = await self._claim(room) if room > 0 else 0
-        if claimed and claimed == room:
+        claimed, patience = await self._claim(room) if room > 0 else (0, SWEEP)
+        if claimed == room or room <= 0:  # there may be more
+            patience = min(patience, self._until_there_is_room())
+        if patience > 0:
+            await wait(self._bell, patience)
+        else:
             await asyncio.sleep(0)
-            if len(self._busy) < MAX_BUSY and self._tokens.available(steady_clock()) >= 1:
-                return
-        await wait(self._bell, await self._patience(room))
 
-    async def _patience(self, room: int) -> float:
-        """How long to wait when nobody rings: until a token is there, or a lane's back-off ends."""
-        if room <= 0 and len(self._busy) < MAX_BUSY:
-            return max(self._tokens.wait(steady_clock()), 0.001)
-        channel_id = self._live.id
-        due = await self._database.read(lambda tx: lanes.next_due(tx, channel_id))
-        return SWEEP if due is None else min(max(due, 0.001), SWEEP)
+    def _until_there_is_room(self) -> float:
+        """How long to wait when nobody rings: a send that ends rings, a token that is there does not."""
+        return SWEEP if len(self._busy) >= MAX_BUSY else self._tokens.wait(steady_clock())
 
-    async def _claim(self, room: int) -> int:
+    async def _claim(self, room: int) -> tuple[int, float]:
+        """Take up to `room` due lanes; how many, and in how many seconds to look again if nobody rings."""
         channel_id, busy = self._live.id, frozenset(self._busy)
 
-        async def look(tx: Any) -> tuple[list[str], list[Head]]:
+        async def look(tx: Any) -> tuple[float | None, list[str], list[Head]]:
+            later = await lanes.next_due(tx, channel_id)
             due = await lanes.due(tx, channel_id, busy, room)
-            return due, await lanes.heads(tx, channel_id, due)
+            return later, due, await lanes.heads(tx, channel_id, due)
 
-        due, heads = await self._database.read(look)
+        later, due, heads = await self._database.read(look)
         empty = set(due) - {head.conversation_id for head in heads}
         if empty:
             await self._database.write(lambda tx: lanes.tidy(tx, sorted(empty)))
@@ -158,7 +158,7 @@ class Outbox:
             self._tokens.take(steady_clock())
             task = asyncio.create_task(self._deliver(head))
             self._busy[head.conversation_id] = task
-        return len(heads)
+        return len(heads), SWEEP if later is None else min(max(later, 0.001), SWEEP)
 
     # ── one message ─────────────────────────────────────────────────────────────────────────────
 
@@ -217,12 +217,14 @@ class Outbox:
 
     async def _wait_for_rate(self, head: Head, part: Outbound) -> None:
         """The claim took one token; whatever more a part costs is taken here, before its start."""
-        cost = self._channel.cost(part) if isinstance(self._channel, Costs) else 1
+        cost = self._cost(part)
         more = cost - 1 if part.part == head.parts_sent else cost
         if more:
             await asyncio.sleep(self._tokens.wait(steady_clock()) if part.part > head.parts_sent else 0)
             self._tokens.take(steady_clock(), more)
-        await asyncio.sleep(self._addresses.reserve(head.urn, steady_clock()))
+        wait_for_address = self._addresses.reserve(head.urn, steady_clock())
+        if wait_for_address:
+            await asyncio.sleep(wait_for_address)
         await self._wait_for_pause()
 
     async def _wait_for_pause(self) -> None:
@@ -349,6 +351,11 @@ class Outbox:
         """The same words may have been sent twice: what is known to be another is no evidence."""
         channel_id, external_id = self._live.id, sent.external_id
         return await self._database.read(lambda tx: attempts.is_taken(tx, channel_id, external_id, attempt))
+
+
+def _one(_: Outbound) -> int:
+    """What a part costs where all cost the same."""
+    return 1
 
 
 def _why_not(head: Head) -> tuple[str, str] | None:

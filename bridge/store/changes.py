@@ -15,7 +15,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from bridge.ids import now_ms
-from bridge.store.engine import EngineName, Row, Tx
+from bridge.store.engine import EngineName, Row, Statement, Tx
 from bridge.store.tables import meta
 
 # How long a page may have been away and still resume.
@@ -58,12 +58,12 @@ def parse_cursor(text: str) -> Cursor | None:
 
 
 _COLUMNS = "pos, kind, conversation_id, subject_id"
-_AFTER: dict[EngineName, sa.TextClause] = {
-    "sqlite": sa.text(
+_AFTER: dict[EngineName, Statement] = {
+    "sqlite": Statement(
         f"SELECT 0 AS xid, {_COLUMNS} FROM changes WHERE pos > :pos AND pos <= :until_pos "
         "ORDER BY pos LIMIT :limit"
     ),
-    "postgresql": sa.text(
+    "postgresql": Statement(
         f"SELECT xid::text::bigint AS xid, {_COLUMNS} FROM changes "
         "WHERE (xid, pos) > (CAST(CAST(:xid AS text) AS xid8), CAST(:pos AS bigint)) "
         "AND (xid, pos) <= (CAST(CAST(:until_xid AS text) AS xid8), CAST(:until_pos AS bigint)) "
@@ -83,7 +83,7 @@ _NOW: dict[EngineName, sa.TextClause] = {
     ),
 }
 
-_HELD_UP = sa.text("SELECT 1 FROM changes WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT 1")
+_HELD_UP = Statement("SELECT 1 FROM changes WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT 1")
 
 _OLD: dict[EngineName, sa.TextClause] = {
     "sqlite": sa.text("SELECT 0 AS xid, max(pos) AS pos FROM changes WHERE at < :before HAVING max(pos) > 0"),
@@ -116,12 +116,12 @@ async def after(tx: Tx, position: Position, *, until: Position = _END, limit: in
     params: dict[str, int | str] = {"pos": position.pos, "until_pos": until.pos, "limit": limit}
     if tx.engine == "postgresql":  # xid8 travels as text
         params |= {"xid": str(position.xid), "until_xid": str(until.xid)}
-    return [_change(row) for row in await tx.run(_AFTER[tx.engine], params)]
+    return [_change(row) for row in await _AFTER[tx.engine].run(tx, **params)]
 
 
 async def is_held_up(tx: Tx) -> bool:
     """Whether there are committed changes that cannot be read before an older transaction ends."""
-    return tx.engine == "postgresql" and bool(await tx.run(_HELD_UP))
+    return tx.engine == "postgresql" and bool(await _HELD_UP.run(tx))
 
 
 async def is_known(tx: Tx, cursor: Cursor) -> bool:

@@ -27,7 +27,8 @@ _NEXT = Statement(
 )
 _HEAD_COLUMNS = """m.id, m.conversation_id, m.seq, m.channel_id, m.text, m.data, m.tries, m.address_id,
     m.deadline_at < {now} AS late, a.urn, a.state, a.consent_at,
-    (SELECT count(*) FROM attempts t WHERE t.message_id = m.id AND t.outcome = 'accepted') AS parts_sent"""
+    (SELECT count(*) FROM attempts t WHERE t.message_id = m.id AND t.outcome = 'accepted') AS parts_sent,
+    (SELECT count(*) FROM attachments f WHERE f.message_id = m.id) AS files"""
 _HEADS = Batch(
     f"""SELECT {_HEAD_COLUMNS} FROM {{rows}} JOIN messages m ON m.id = (SELECT h.id FROM messages h
         WHERE h.conversation_id = r.conversation_id AND h.status IN ('queued', 'sending')
@@ -111,7 +112,7 @@ async def unsettled(tx: Tx, message_id: str) -> Head | None:
 
 async def _with_files(tx: Tx, rows: Sequence[Row]) -> list[Head]:
     files: dict[str, list[Any]] = {}
-    for file in await _FILES.run_all(tx, [{"id": row.id} for row in rows]):
+    for file in await _FILES.run_all(tx, [{"id": row.id} for row in rows if row.files]):
         files.setdefault(file.message_id, []).append(file)
     return [
         Head(

@@ -28,12 +28,9 @@ _MESSAGES_OF = Batch(
 )  # fmt: skip
 
 # The rows are locked before their parts are read: two nodes with a receipt each see both.
-_LOCK = {
-    "sqlite": Batch("SELECT m.id FROM {rows} JOIN messages m ON m.id = r.id", id="uuid"),
-    "postgresql": Batch(
-        "SELECT m.id FROM {rows} JOIN messages m ON m.id = r.id ORDER BY m.id FOR UPDATE OF m", id="uuid"
-    ),
-}
+_LOCK = Batch(
+    "SELECT m.id FROM {rows} JOIN messages m ON m.id = r.id ORDER BY m.id FOR UPDATE OF m", id="uuid"
+)
 _PARTS = Batch(
     """SELECT m.id, m.status, m.conversation_id, rc.status AS receipt, rc.reason FROM {rows}
     JOIN messages m ON m.id = r.id AND m.status IN ('sent', 'delivered')
@@ -68,14 +65,15 @@ async def record(tx: Tx, found: Sequence[tuple[int, Receipt]], now: int) -> None
         for key, receipt in sorted(furthest.items(), key=lambda entry: entry[0])
     ]  # fmt: skip
     await _RECEIPTS.run_all(tx, rows, now=now)
-    messages = [row.message_id for row in await _MESSAGES_OF.run_all(tx, rows)]
+    messages = sorted(row.message_id for row in await _MESSAGES_OF.run_all(tx, rows))
+    if tx.engine == "postgresql":  # on SQLite the transaction is the lock
+        await _LOCK.run_all(tx, [{"id": message_id} for message_id in messages])
     await settle_status(tx, messages, now)
 
 
 async def settle_status(tx: Tx, message_ids: Sequence[str], now: int) -> None:
-    """Set sent messages to what the receipts of all their parts say together."""
+    """Set sent messages, whose rows are locked, to what the receipts of all their parts say together."""
     rows = [{"id": message_id} for message_id in sorted(set(message_ids))]
-    await _LOCK[tx.engine].run_all(tx, rows)
     parts: dict[str, list[Any]] = {}
     for row in await _PARTS.run_all(tx, rows):
         parts.setdefault(row.id, []).append(row)

@@ -65,13 +65,9 @@ class Accepted:
 
 Outcome = Accepted | BridgeError
 
-_LOCK = {
-    "sqlite": Batch("SELECT c.id FROM {rows} JOIN conversations c ON c.id = r.id", id="uuid"),
-    "postgresql": Batch(
-        "SELECT c.id FROM {rows} JOIN conversations c ON c.id = r.id ORDER BY c.id FOR UPDATE OF c",
-        id="uuid",
-    ),
-}
+_LOCK = Batch(
+    "SELECT c.id FROM {rows} JOIN conversations c ON c.id = r.id ORDER BY c.id FOR UPDATE OF c", id="uuid"
+)
 _SAME = Batch(
     """SELECT m.conversation_id, m.client_id, m.id, m.data FROM {rows}
     JOIN messages m ON m.conversation_id = r.conversation_id AND m.client_id = r.client_id""",
@@ -134,8 +130,10 @@ LANES = Batch(
 async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
     """Accept what can be accepted; the others get the error that says why."""
     now = now_ms()
-    ids = sorted({draft.conversation_id for draft in drafts})
-    await _LOCK[tx.engine].run_all(tx, [{"id": conversation_id} for conversation_id in ids])
+    if tx.engine == "postgresql":  # on SQLite the transaction is the lock
+        await _LOCK.run_all(
+            tx, [{"id": each} for each in sorted({draft.conversation_id for draft in drafts})]
+        )
     results = await _repeats(tx, drafts)
     fresh = [draft for draft in drafts if draft.id not in results]
     routes = await _routes(tx, fresh)
