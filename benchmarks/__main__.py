@@ -8,7 +8,7 @@ from importlib import import_module
 
 import uvloop
 
-NAMES = ("receive", "size")
+NAMES = ("receive", "roundtrip", "size")
 
 
 def main() -> None:

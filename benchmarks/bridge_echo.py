@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import uvloop
 from aiohttp import web
@@ -57,7 +59,7 @@ class Echo:
             message.conversation_id, agent=self._agent, text=message.text, client_id=message.id
         )
 
-    def _start(self, job) -> None:
+    def _start(self, job: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(job)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
