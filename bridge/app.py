@@ -23,6 +23,7 @@ from bridge import data_folder
 from bridge.api import routes
 from bridge.api.context import Context
 from bridge.api.feed import Feed
+from bridge.api.problems import problem
 from bridge.channels.base import Channel, Polls, SetsUp, SetUpError, Site
 from bridge.channels.live import LiveChannel
 from bridge.duty import Duty
@@ -213,8 +214,7 @@ async def serve(settings: Settings, extend: Extend | None = None) -> None:
         gateway = await _unless(stop, build(settings))
         if gateway is None:
             return
-        runner = await _open(gateway, door, extend)
-        await waiting.cleanup()
+        runner = await _open(gateway, door, extend, waiting)
         try:
             await stop.wait()
         finally:
@@ -229,11 +229,15 @@ async def serve(settings: Settings, extend: Extend | None = None) -> None:
             lock.release()
 
 
-async def _open(gateway: Gateway, door: socket.socket, extend: Extend | None) -> web.AppRunner:
+async def _open(
+    gateway: Gateway, door: socket.socket, extend: Extend | None, waiting: web.AppRunner
+) -> web.AppRunner:
     app = routes.build(gateway.context)
     if extend:
         extend(app, gateway)
     await gateway.start()
+    # Whoever knocks in between stands in the door's queue; nobody who was let in is thrown out.
+    await asyncio.gather(*(site.stop() for site in waiting.sites))
     runner = await _serve_on(door, app)
     await _welcome(gateway)
     return runner
@@ -277,17 +281,13 @@ def _waiting_app() -> web.Application:
     """What is served until the database is there: alive, and not ready."""
 
     async def answer(request: web.Request) -> web.Response:
+        await request.release()  # who is still writing would not hear the answer
         if request.path == "/healthz":
-            return web.json_response({"status": "ok"})
-        body = {
-            "type": "about:blank",
-            "title": "Starting",
-            "status": 503,
-            "detail": "Waiting for the database",
-        }
-        return web.json_response(
-            body, status=503, headers={"Retry-After": "2"}, content_type="application/problem+json"
-        )
+            response = web.json_response({"status": "ok"})
+        else:
+            response = problem(503, "Starting", "Waiting for the database", headers={"Retry-After": "2"})
+        response.force_close()  # the next request shall reach whoever is at the door by then
+        return response
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)

@@ -191,6 +191,26 @@ async def test_database_that_is_missing_at_start_is_waited_for(tmp_path: Path, v
             assert await post_update(http, update(1, "early")) == 200
 
 
+async def test_nobody_is_thrown_out_when_it_gets_ready(tmp_path: Path, vendors: Vendors) -> None:
+    """Vendors who knock all the time are told 503, then 200, and never meet a closed door in between."""
+    with servers.postgresql() as server:
+        url = server.url(server.create())
+        await asyncio.to_thread(server.stop)
+        settings = {**vendors.environment(), **WEBHOOK_MODE, "DATABASE_URL": url}
+        async with launched(tmp_path, settings) as bridge, aiohttp.ClientSession(bridge.url) as http:
+
+            async def knock(number: int) -> set[int]:
+                found = {await post_update(http, update(number, "knock"))}
+                while 200 not in found:
+                    found.add(await post_update(http, update(number, "knock")))
+                return found
+
+            await until(answers(bridge.url, "/healthz", 200))
+            knocking = asyncio.gather(*(knock(number) for number in range(1, 17)))
+            await asyncio.to_thread(server.start)
+            assert await knocking == [{503, 200}] * 16
+
+
 def says(bridge: Bridge, words: str) -> Callable[[], Awaitable[bool]]:
     """A look whether the log has these words."""
 
