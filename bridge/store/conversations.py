@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +24,8 @@ from bridge.views import ConversationView, Person, Preview, RouteView
 
 # A list row shows one line.
 _PREVIEW_LENGTH = 200
+
+STATUSES = ("open", "snoozed", "resolved")
 
 _last = messages.alias("last")
 _author = agents.alias("author")
@@ -115,22 +117,31 @@ async def page(
     tx: Tx, wanted: Filter, *, after: Place | None, limit: int
 ) -> tuple[list[ConversationView], Place | None]:
     """The newest conversations first, and where the next page begins, if there is one."""
+    statuses = [wanted.status] if wanted.status else STATUSES
+    parts = [_newest(replace(wanted, status=status), after, limit + 1).subquery() for status in statuses]
+    newest = sa.union_all(*(sa.select(part) for part in parts))
+    rows = await tx.run(newest.order_by(sa.desc("last_message_at"), sa.desc("id")).limit(limit + 1))
+    found = await views(tx, [row.id for row in rows[:limit]])
+    last = rows[limit - 1] if len(rows) > limit else None
+    items = [found[row.id] for row in rows[:limit]]
+    return items, Place(last.last_message_at, last.id) if last else None
+
+
+def _newest(wanted: Filter, after: Place | None, limit: int) -> sa.Select[Any]:
+    """The newest of one status: there an index has them in their order."""
     statement = (
         sa.select(conversations.c.id, conversations.c.last_message_at)
         .select_from(_JOINED)
         .where(*_conditions(wanted))
         .order_by(conversations.c.last_message_at.desc(), conversations.c.id.desc())
-        .limit(limit + 1)
+        .limit(limit)
     )
-    if after:
-        keys = sa.tuple_(conversations.c.last_message_at, conversations.c.id)
-        place = sa.tuple_(after.last_message_at, sa.literal(after.id, conversations.c.id.type))
-        statement = statement.where(keys < place)
-    rows = await tx.run(statement)
-    found = await views(tx, [row.id for row in rows[:limit]])
-    last = rows[limit - 1] if len(rows) > limit else None
-    items = [found[row.id] for row in rows[:limit]]
-    return items, Place(last.last_message_at, last.id) if last else None
+    if after is None:
+        return statement
+    keys = sa.tuple_(conversations.c.last_message_at, conversations.c.id)
+    return statement.where(
+        keys < sa.tuple_(after.last_message_at, sa.literal(after.id, conversations.c.id.type))
+    )
 
 
 async def exists(tx: Tx, conversation_id: str) -> bool:

@@ -42,7 +42,7 @@ class Taken:
 
 @dataclass(slots=True, eq=False)
 class _Item:
-    """One event on its way through the tables."""
+    """One event on its way through the tables; its own message, if it makes one, has its id."""
 
     channel_id: int
     event: Any
@@ -113,12 +113,12 @@ _CONVERSATIONS = Batch(
 )  # fmt: skip
 
 _MESSAGES = Batch(
-    """INSERT INTO messages (id, conversation_id, seq, direction, kind, channel_id, address_id, event_id,
-        text, data, status, external_id, album, provider_at, created_at)
-    SELECT id, conversation_id, seq, 'inbound', kind, channel_id, address_id, event_id, text, data,
+    """INSERT INTO messages (id, conversation_id, seq, direction, kind, channel_id, address_id, text, data,
+        status, external_id, album, provider_at, created_at)
+    SELECT id, conversation_id, seq, 'inbound', kind, channel_id, address_id, text, data,
         'received', external_id, album, provider_at, CAST(:now AS bigint) FROM {rows}""",
     id="uuid", conversation_id="uuid", seq="int", kind="text", channel_id="int", address_id="uuid",
-    event_id="uuid", text="text", data="text", external_id="text", album="text", provider_at="bigint",
+    text="text", data="text", external_id="text", album="text", provider_at="bigint",
 )  # fmt: skip
 
 _ATTACHMENTS = Batch(
@@ -244,7 +244,7 @@ async def _messages(tx: Tx, items: list[_Item], now: int) -> None:
         if item.event.album and key in albums:
             item.message_id = albums[key][0]
             continue
-        item.message_id = new_id()
+        item.message_id = item.id
         new.append(item)
         if item.event.album:
             albums[key] = (item.message_id, "")
@@ -301,7 +301,7 @@ def _row(
         data["quote"] = {**known, "text": event.quote or known["text"]}
     return {
         "id": item.message_id, "conversation_id": conversation_id, "seq": seq, "kind": event.kind,
-        "channel_id": item.channel_id, "address_id": _address(item).id, "event_id": item.id,
+        "channel_id": item.channel_id, "address_id": _address(item).id,
         "text": event.text, "data": orjson.dumps(data).decode() if data else "{}",
         "external_id": event.external_id or None, "album": event.album or None,
         "provider_at": event.provider_at,

@@ -27,15 +27,13 @@ _LAST = (1 << 31) - 1
 _ADDRESS = sa.select(addresses.c.id).where(
     addresses.c.channel_id == sa.bindparam("channel"), addresses.c.urn == sa.bindparam("urn")
 )
-_took_part = (
-    sa.select(messages.c.conversation_id)
-    .where(messages.c.address_id == sa.bindparam("address"))
-    .distinct()
-    .subquery()
+_took_part = sa.exists().where(
+    messages.c.conversation_id == conversations.c.id, messages.c.address_id == addresses.c.id
 )
 _THREADS = (
     sa.select(conversations.c.id, conversations.c.read_seq)
-    .join(_took_part, _took_part.c.conversation_id == conversations.c.id)
+    .join(addresses, addresses.c.contact_id == conversations.c.contact_id)
+    .where(addresses.c.id == sa.bindparam("address"), _took_part)
     .order_by(
         conversations.c.ended_at.is_(None),
         conversations.c.ended_at,

@@ -171,27 +171,13 @@ def upgrade() -> None:
         sa.Column("resolved_at", MS, nullable=True),
         sa.Column("ended_at", MS, nullable=True),
         sa.Column("created_at", MS, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["address_id"],
-            ["addresses.id"],
-            name="conversations_address_id_fkey",
-            initially="DEFERRED",
-            deferrable=True,
-        ),
+        sa.ForeignKeyConstraint(["address_id"], ["addresses.id"], name="conversations_address_id_fkey"),
         sa.ForeignKeyConstraint(["assignee_id"], ["agents.id"], name="conversations_assignee_id_fkey"),
-        sa.ForeignKeyConstraint(
-            ["contact_id"],
-            ["contacts.id"],
-            name="conversations_contact_id_fkey",
-            initially="DEFERRED",
-            deferrable=True,
-        ),
+        sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name="conversations_contact_id_fkey"),
         sa.PrimaryKeyConstraint("id", name="conversations_pkey"),
         postgresql_with={"fillfactor": 80},
         sqlite_strict=True,
     )
-    op.create_index("conversations_address_id", "conversations", ["address_id"], unique=False)
-    op.create_index("conversations_all_recent", "conversations", ["last_message_at", "id"], unique=False)
     op.create_index(
         "conversations_assignee", "conversations", ["assignee_id", "status", "last_message_at"], unique=False
     )
@@ -267,7 +253,6 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), server_default="text", nullable=False),
         sa.Column("channel_id", sa.Integer(), nullable=True),
         sa.Column("address_id", ID, nullable=True),
-        sa.Column("event_id", ID, nullable=True),
         sa.Column("agent_id", ID, nullable=True),
         sa.Column("client_id", sa.Text(), nullable=True),
         sa.Column("text", sa.Text(), server_default="", nullable=False),
@@ -287,16 +272,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["conversation_id"], ["conversations.id"], name="messages_conversation_id_fkey"
         ),
-        sa.ForeignKeyConstraint(
-            ["event_id"], ["events.id"], name="messages_event_id_fkey", ondelete="SET NULL"
-        ),
         sa.PrimaryKeyConstraint("id", name="messages_pkey"),
-        sa.UniqueConstraint("conversation_id", "client_id", name="messages_conversation_id_client_id_key"),
         sa.UniqueConstraint("conversation_id", "seq", name="messages_conversation_id_seq_key"),
         postgresql_with={"fillfactor": 80},
         sqlite_strict=True,
     )
-    op.create_index("messages_address_id", "messages", ["address_id", "seq"], unique=False)
     op.create_index(
         "messages_album",
         "messages",
@@ -305,7 +285,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("album IS NOT NULL"),
         sqlite_where=sa.text("album IS NOT NULL"),
     )
-    op.create_index("messages_event_id", "messages", ["event_id"], unique=False)
+    op.create_index(
+        "messages_client_id",
+        "messages",
+        ["conversation_id", "client_id"],
+        unique=True,
+        postgresql_where=sa.text("client_id IS NOT NULL"),
+        sqlite_where=sa.text("client_id IS NOT NULL"),
+    )
     op.create_index(
         "messages_external_id",
         "messages",
