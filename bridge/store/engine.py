@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import re
 from abc import ABC, abstractmethod
+from collections import namedtuple
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
@@ -190,11 +191,38 @@ class Batch(Statement):
             rows = f"json_to_recordset(CAST(:rows AS json)) AS r({picks})"
         return {**_WORDS[engine], "rows": rows}
 
-    async def run_all(self, tx: Tx, rows: Sequence[Mapping[str, Any]], **params: Any) -> Sequence[Row]:
+    async def run_all(self, tx: Tx, rows: Sequence[Mapping[str, Any]], **params: Any) -> Sequence[Any]:
         """Execute it over all rows at once; nothing happens for none."""
         if not rows:
             return ()
         return await self.run(tx, rows=orjson.dumps(rows).decode(), **params)
+
+
+class Upsert(Batch):
+    """A batch that inserts or updates, and wants the columns `back` of each row that it touched.
+
+    PostgreSQL returns them. SQLite would hand them out row by row, and between two rows a busy
+    interpreter lets other threads run: there `found`, a query over `{rows}` that gives the same
+    columns, reads them all in one value.
+    """
+
+    def __init__(
+        self, sql: str, back: str, found: str, **columns: Literal["uuid", "int", "bigint", "text"]
+    ) -> None:
+        super().__init__(sql, **columns)
+        self._returning = Batch(f"{sql} RETURNING {back}", **columns)
+        self._found = Batch(f"SELECT json_group_array(json_array({back})) AS found FROM ({found})", **columns)
+        self._row: Any = namedtuple("Found", back)  # type: ignore[misc]  # its columns are data
+
+    async def run_all(self, tx: Tx, rows: Sequence[Mapping[str, Any]], **params: Any) -> Sequence[Any]:
+        if tx.engine == "postgresql":
+            return await self._returning.run_all(tx, rows, **params)
+        if not rows:
+            return ()
+        given = orjson.dumps(rows).decode()
+        await self.run(tx, rows=given, **params)
+        found = await self._found.run(tx, rows=given)
+        return [self._row._make(row) for row in orjson.loads(found[0].found)]
 
 
 async def wait_until_up(database: Database, say: Callable[[str], None]) -> None:

@@ -17,7 +17,7 @@ from bridge.ids import new_id, now_ms
 from bridge.models import Aside, Edit, Event, Ignored, Inbound, Receipt, Standing
 from bridge.store import receipts, standings
 from bridge.store.changes_log import note_changes
-from bridge.store.engine import Batch, Tx
+from bridge.store.engine import Batch, Tx, Upsert
 from bridge.store.quotes import quoted
 from bridge.store.standings import Verdict
 from bridge.store.writer import ranked
@@ -58,15 +58,16 @@ class _Address:
     contact_id: str
 
 
-_EVENTS = Batch(
+_EVENTS = Upsert(
     """INSERT INTO events (id, channel_id, key, body, state, error, received_at)
     SELECT id, channel_id, key, body, state, error, CAST(:now AS bigint) FROM {rows} WHERE true
-    ON CONFLICT (channel_id, key) DO NOTHING RETURNING id""",
+    ON CONFLICT (channel_id, key) DO NOTHING""",
+    "id", "SELECT e.id FROM {rows} JOIN events e ON e.id = r.id",
     id="uuid", channel_id="int", key="text", body="text", state="text", error="text",
 )  # fmt: skip
 
 # `heard_at` is empty where the customer said nothing (a block, a receipt of STOP alone).
-_ADDRESSES = Batch(
+_ADDRESSES = Upsert(
     """INSERT INTO addresses (id, channel_id, urn, contact_id, handle, consent_source, consent_at,
         last_inbound_at, created_at)
     SELECT id, channel_id, urn, contact_id, handle, CASE WHEN heard_at IS NULL THEN '' ELSE 'wrote' END,
@@ -78,8 +79,10 @@ _ADDRESSES = Batch(
         consent_source = CASE WHEN addresses.consent_at IS NULL THEN excluded.consent_source
             ELSE addresses.consent_source END,
         consent_at = coalesce(addresses.consent_at, excluded.consent_at),
-        last_inbound_at = coalesce(excluded.last_inbound_at, addresses.last_inbound_at)
-    RETURNING channel_id, urn, id, contact_id""",
+        last_inbound_at = coalesce(excluded.last_inbound_at, addresses.last_inbound_at)""",
+    "channel_id, urn, id, contact_id",
+    """SELECT a.channel_id, a.urn, a.id, a.contact_id FROM {rows}
+    JOIN addresses a ON a.channel_id = r.channel_id AND a.urn = r.urn""",
     id="uuid", channel_id="int", urn="text", contact_id="uuid", handle="text", heard_at="bigint",
 )  # fmt: skip
 
@@ -95,7 +98,7 @@ _ALBUMS = Batch(
 )  # fmt: skip
 
 # A customer's message opens the thread again, whoever had closed it.
-_CONVERSATIONS = Batch(
+_CONVERSATIONS = Upsert(
     """INSERT INTO conversations (id, contact_id, status, address_id, last_seq, unread, last_message_at,
         waiting_since, created_at)
     SELECT id, contact_id, 'open', address_id, n, n, CAST(:now AS bigint), CAST(:now AS bigint),
@@ -107,8 +110,10 @@ _CONVERSATIONS = Batch(
             ELSE excluded.last_message_at END,
         status = 'open', resolved_at = NULL, address_id = excluded.address_id,
         last_message_at = excluded.last_message_at,
-        waiting_since = coalesce(conversations.waiting_since, excluded.waiting_since)
-    RETURNING contact_id, id, last_seq, reopened_at""",
+        waiting_since = coalesce(conversations.waiting_since, excluded.waiting_since)""",
+    "contact_id, id, last_seq, reopened_at",
+    """SELECT c.contact_id, c.id, c.last_seq, c.reopened_at FROM {rows}
+    JOIN conversations c ON c.contact_id = r.contact_id AND c.ended_at IS NULL""",
     id="uuid", contact_id="uuid", address_id="uuid", n="int",
 )  # fmt: skip
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,8 +39,9 @@ class _SyncTx:
 
     engine: EngineName = "sqlite"
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, raw: sqlite3.Connection) -> None:
         self._connection = connection
+        self._raw = raw
 
     async def run(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Row]:
         result = self._connection.execute(statement, params)
@@ -49,8 +51,7 @@ class _SyncTx:
         return self._connection.execute(statement, params).rowcount
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Row]:
-        raw: Any = self._connection.connection.driver_connection
-        cursor: sqlite3.Cursor = raw.cursor()
+        cursor = self._raw.cursor()
         cursor.row_factory = _Named
         return cursor.execute(sql, values).fetchall()
 
@@ -78,7 +79,6 @@ class SqliteDatabase(Database):
             connect_args={"check_same_thread": False, "isolation_level": None},
         )  # fmt: skip
         sa.event.listen(self._engine, "connect", self._configure)
-        sa.event.listen(self._engine, "begin", self._begin)
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
         self._read_threads = ThreadPoolExecutor(readers, thread_name_prefix="sqlite-read")
         self._local = threading.local()
@@ -89,31 +89,38 @@ class SqliteDatabase(Database):
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
-    @staticmethod
-    def _begin(connection: sa.Connection) -> None:
-        # A deferred transaction that reads and then writes fails at once with "database is locked",
-        # whatever the time-out: who will write says so first.
-        immediate = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
     def _connection(self, *, writes: bool) -> sa.Connection:
         """This thread's connection, opened at its first use."""
         connection: sa.Connection | None = getattr(self._local, "connection", None)
         if connection is None or connection.closed:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = self._engine.connect().execution_options(writes=writes)
+            # Transactions are begun and ended here, so that statements of `run` and `fetch` share them.
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             if not writes:
                 connection.exec_driver_sql("PRAGMA query_only=ON")
-                connection.rollback()
             self._local.connection = connection
             self._open.append(connection)
         return connection
 
-    def _work(self, work: Work[T], *, writes: bool) -> T:
+    @contextlib.contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[tuple[sa.Connection, sqlite3.Connection]]:
+        """A transaction on this thread's connection."""
         with translate(sqlite3.Error):
             connection = self._connection(writes=writes)
-            with connection.begin():
-                return _finish(work(_SyncTx(connection)))
+            raw: Any = connection.connection.driver_connection
+            # A deferred transaction that reads and then writes fails at once with "database is locked",
+            # whatever the time-out: who will write says so first.
+            raw.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+            try:
+                yield connection, raw
+                raw.execute("COMMIT")
+            except BaseException:
+                raw.rollback()
+                raise
+
+    def _work(self, work: Work[T], *, writes: bool) -> T:
+        with self._transaction(writes=writes) as (connection, raw):
+            return _finish(work(_SyncTx(connection, raw)))
 
     async def read(self, work: Work[T]) -> T:
         return await self._in(self._read_threads, lambda: self._work(work, writes=False))
@@ -134,8 +141,7 @@ class SqliteDatabase(Database):
 
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:
         def run() -> T:
-            connection = self._connection(writes=True)
-            with translate(sqlite3.Error), connection.begin():
+            with self._transaction(writes=True) as (connection, _):
                 return change(connection)
 
         return await self._in(self._write_thread, run)
