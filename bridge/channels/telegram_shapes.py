@@ -20,12 +20,24 @@ def _or_none(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         return None
 
 
+# Telegram's numbers have at most 52 significant bits: https://core.telegram.org/bots/api#user. Larger
+# ones would be lost on the way to a page, and no database could keep them.
+_WHOLE = (1 << 53) - 1
+_LARGEST = (1 << 31) - 1
+_LAST_DATE = 253_402_300_799  # the end of the year 9999
+
+Whole = Annotated[int, Field(ge=-_WHOLE, le=_WHOLE)]
+Date = Annotated[int, Field(ge=0, le=_LAST_DATE)]
+Size = Annotated[Annotated[int, Field(ge=0, le=_WHOLE)] | None, WrapValidator(_or_none)]
+Measure = Annotated[Annotated[int, Field(ge=0, le=_LARGEST)] | None, WrapValidator(_or_none)]
+
+
 class Entity(TypedDict):
     """Formatting of a piece of text; offset and length in UTF-16 units."""
 
     type: str
-    offset: int
-    length: int
+    offset: Whole
+    length: Whole
     url: NotRequired[str]
     language: NotRequired[str]
 
@@ -36,7 +48,7 @@ Entities = Annotated[list[Entity] | None, WrapValidator(_or_none)]
 class Chat(BaseModel):
     """Where a message was written; a private chat has its customer's name too."""
 
-    id: int
+    id: Whole
     type: str = ""
     first_name: str | None = None
     last_name: str | None = None
@@ -62,11 +74,11 @@ class Attached(BaseModel):
     file_id: str
     file_name: str | None = None
     mime_type: str | None = None
-    file_size: int | None = None
-    width: int | None = None
-    height: int | None = None
-    length: int | None = None
-    duration: int | None = None
+    file_size: Size = None
+    width: Measure = None
+    height: Measure = None
+    length: Measure = None
+    duration: Measure = None
     emoji: str | None = None
     is_animated: bool = False
     is_video: bool = False
@@ -113,13 +125,13 @@ class Dice(BaseModel):
     """An animated emoji with a random value."""
 
     emoji: str = ""
-    value: int
+    value: Whole
 
 
 class Replied(BaseModel):
     """The message that this one answers."""
 
-    message_id: int
+    message_id: Whole
     chat: Chat
     text: str | None = None
     caption: str | None = None
@@ -148,10 +160,10 @@ class Origin(BaseModel):
 class Message(BaseModel):
     """https://core.telegram.org/bots/api#message, as far as customers' messages go."""
 
-    message_id: int
+    message_id: Whole
     chat: Chat
-    date: int = 0
-    edit_date: int | None = None
+    date: Date = 0
+    edit_date: Date | None = None
     sender: Chat | None = Field(None, alias="from")
     text: str | None = None
     entities: Entities = None
@@ -193,7 +205,7 @@ class MyMember(BaseModel):
 class Update(BaseModel):
     """One update. Kinds that carry no customer's message are not named."""
 
-    update_id: int
+    update_id: Whole
     message: Message | None = None
     edited_message: Message | None = None
     my_chat_member: MyMember | None = None

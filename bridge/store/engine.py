@@ -27,6 +27,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from bridge.errors import SettingsError, Unavailable
+from bridge.store.failures import BadData
 
 EngineName = Literal["sqlite", "postgresql"]
 T = TypeVar("T")
@@ -195,7 +196,15 @@ class Batch(Statement):
         """Execute it over all rows at once; nothing happens for none."""
         if not rows:
             return ()
-        return await self.run(tx, rows=orjson.dumps(rows).decode(), **params)
+        return await self.run(tx, rows=as_json(rows), **params)
+
+
+def as_json(value: Any) -> str:
+    """JSON for a column or a batch; `BadData` for what has no place in it (an integer beyond 64 bits)."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise BadData(str(error)) from error
 
 
 class Upsert(Batch):

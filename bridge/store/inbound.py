@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from bridge.ids import new_id, now_ms
 from bridge.models import Aside, Edit, Event, Ignored, Inbound, Receipt, Standing
 from bridge.store import receipts, standings
 from bridge.store.changes_log import note_changes
-from bridge.store.engine import Batch, Tx, Upsert
+from bridge.store.engine import Batch, Tx, Upsert, as_json
 from bridge.store.quotes import quoted
 from bridge.store.standings import Verdict
 from bridge.store.writer import ranked
@@ -307,7 +305,7 @@ def _row(
     return {
         "id": item.message_id, "conversation_id": conversation_id, "seq": seq, "kind": event.kind,
         "channel_id": item.channel_id, "address_id": _address(item).id,
-        "text": event.text, "data": orjson.dumps(data).decode() if data else "{}",
+        "text": event.text, "data": as_json(data) if data else "{}",
         "external_id": event.external_id or None, "album": event.album or None,
         "provider_at": event.provider_at,
     }  # fmt: skip
@@ -347,7 +345,7 @@ async def _edits(tx: Tx, items: list[_Item], now: int) -> None:
             continue
         message = known[key]
         await _VERSIONS.run_all(tx, [{"message_id": message.id, "text": texts[key]}], now=now)
-        data = orjson.dumps(dict(item.event.data)).decode()
+        data = as_json(dict(item.event.data))
         row = {"message_id": message.id, "text": item.event.text, "data": data}
         await _EDITED.run_all(tx, [row], now=now)
         await note_changes(tx, [("message", message.conversation_id, message.id)], now)

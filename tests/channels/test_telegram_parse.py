@@ -205,6 +205,28 @@ def test_f15_poison_update_is_shown_in_its_thread_and_parked(name: str, text: st
     assert json.loads(event.raw) == update(name)
 
 
+@pytest.mark.parametrize("date", [10**12, 2**62, 2**70, -1, 1.5])
+def test_f15_date_that_no_calendar_has_is_poison(date: float) -> None:
+    """No page can show it and no database keeps it: the words are shown without it."""
+    raw = update("text")
+    raw["message"]["date"] = date
+    (event,) = parse(json.dumps(raw))
+    assert isinstance(event, Inbound)
+    assert (event.kind, event.text, event.provider_at) == ("unsupported", raw["message"]["text"], None)
+    assert event.parked
+
+
+@pytest.mark.parametrize("number", [2**70, 2**53, -1, 3.5, "large"])
+def test_measure_that_makes_no_sense_is_dropped(number: float | str) -> None:
+    """A file is fetched and shown whatever is said of its size."""
+    raw = update("video")
+    raw["message"]["video"] |= {"file_size": number, "width": number, "duration": number}
+    (event,) = parse(json.dumps(raw))
+    assert isinstance(event, Inbound)
+    (media,) = event.media
+    assert (media.ref, media.size, media.width, media.duration) == ("BAACAgQAAxkB1", None, None, None)
+
+
 @pytest.mark.parametrize("name", ["poison_chat", "poison_group"])
 def test_poison_update_of_nobody_is_parked(name: str) -> None:
     """Without a customer there is no thread to show it in; it is kept all the same."""

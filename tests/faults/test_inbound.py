@@ -101,6 +101,7 @@ POISON: tuple[Json, ...] = (
     {"message": {"message_id": 901, "date": "never", "chat": {"id": 1001, "type": "private"}, "text": "hm"}},
     {"message": {"message_id": 902, "date": 1, "chat": {"id": 1001, "type": "private"}, "text": {"a": []}}},
     {"message": {"message_id": 903, "date": 1, "chat": {"id": 1001, "type": "private"}, "hologram": {}}},
+    {"message": {"message_id": 904, "date": 10**14, "chat": {"id": 1001, "type": "private"}, "text": "ho"}},
     {"message": ["not", "a", "message"]},
 )
 
@@ -115,13 +116,15 @@ async def test_f15_poison_update_stops_no_other_and_is_shown(
         await vendors.telegram.say(update=poison)
     await vendors.telegram.say("after", chat_id=1001, name="Giulia")
     await vendors.telegram.turn("ok", drop_webhooks=False)
-    assert await all_texts(desk, "Giulia", 5) == ["before", "hm", "", "", "after"]
+    assert await all_texts(desk, "Giulia", 6) == ["before", "hm", "", "", "ho", "after"]
     found = await desk.messages(await desk.conversation("Giulia"))
-    assert [message["kind"] for message in found] == ["text", *["unsupported"] * 3, "text"]
+    assert [message["kind"] for message in found] == ["text", *["unsupported"] * 4, "text"]
     await vendors.telegram.settled()
     kept = await parked(database_url)
     assert len(kept) == len(POISON)
-    assert all("hologram" in raw or "901" in raw or "902" in raw or "not" in raw for raw in kept)
+    assert all(
+        "hologram" in raw or "901" in raw or "902" in raw or "904" in raw or "not" in raw for raw in kept
+    )
 
 
 async def parked(database_url: str) -> list[str]:

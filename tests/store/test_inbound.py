@@ -180,6 +180,22 @@ async def test_receipt_before_its_message_is_kept(database: Database, channel: i
     assert [row.status for row in found] == ["delivered"]
 
 
+@pytest.mark.parametrize("bad", [{"data": {"value": 2**70}}, {"provider_at": 2**70}])
+async def test_number_that_no_column_holds_stops_no_other(
+    database: Database, channel: int, bad: dict[str, Any]
+) -> None:
+    """It fails before the database sees it, and must not take the whole batch with it."""
+    writer = Writer(database)
+    jobs = [
+        writer.write(receive, Intake(channel, (hello(number, **(bad if number == 5 else {})),)))
+        for number in range(10)
+    ]
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    await writer.close()
+    assert isinstance(results[5], BadData)
+    assert [r.new for i, r in enumerate(results) if i != 5 and isinstance(r, Taken)] == [1] * 9
+
+
 async def test_bad_row_in_a_batch_stops_no_other(database: Database, channel: int) -> None:
     """One job that cannot be stored fails alone; those around it are stored, in order."""
     writer = Writer(database)
