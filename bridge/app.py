@@ -25,7 +25,7 @@ from bridge.api.context import Context
 from bridge.api.feed import Feed
 from bridge.api.problems import problem
 from bridge.channels.base import Channel, Polls, SetsUp, SetUpError, Site
-from bridge.channels.live import LiveChannel
+from bridge.channels.live import UNREACHED, LiveChannel, State
 from bridge.duty import Duty
 from bridge.errors import SendError, SettingsError, Unavailable
 from bridge.housekeeping import Housekeeper
@@ -133,7 +133,7 @@ class Gateway:
                 log.error("channel needs you", channel=live.channel.type, what=str(error))
                 await asyncio.sleep(60)
             except SendError as error:
-                await self._say(live, "degraded", "The vendor cannot be reached")
+                await self._say(live, "degraded", UNREACHED)
                 log.warning("vendor not reached", channel=live.channel.type, reason=error.reason)
                 await asyncio.sleep(error.retry_after or 5)
             else:
@@ -141,9 +141,10 @@ class Gateway:
         await self._say(live, "up", "")
         log.info("channel is on", channel=live.channel.type, identity=live.channel.identity)
         if isinstance(live.channel, Polls) and live.channel.polling:
-            await Poller(live, self.inbox, Duty(self.database, f"poll:{live.id}", node)).run()
+            duty = Duty(self.database, f"poll:{live.id}", node)
+            await Poller(live, self.inbox, duty, partial(self._say, live)).run()
 
-    async def _say(self, live: LiveChannel, state: Any, detail: str) -> None:
+    async def _say(self, live: LiveChannel, state: State, detail: str) -> None:
         changed = (live.state, live.detail) != (state, detail)
         live.state, live.detail = state, detail
         if changed:

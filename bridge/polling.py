@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from bridge.channels.base import Polls, SetUpError
-from bridge.channels.live import LiveChannel
-from bridge.duty import Duty
+from bridge.channels.live import UNREACHED, LiveChannel, State
+from bridge.duty import Duty, steady_clock
 from bridge.errors import SendError, Unavailable
 from bridge.inbox import Inbox
 from bridge.retry import pause
 
 log = structlog.get_logger()
 
+# A vendor that does not wait for news is asked once a second: more would be a storm.
+REST = 1.0
+_AT_ONCE = 1.0
+
+Say = Callable[[State, str], Awaitable[None]]
+
 
 class Poller:
-    """Polls one channel while this node holds the duty; a page is confirmed only after its commit."""
+    """Polls one channel while this node holds the duty; a page is confirmed only after its commit.
 
-    def __init__(self, live: LiveChannel, inbox: Inbox, duty: Duty) -> None:
+    `say` is told how the channel is, whenever that was learned.
+    """
+
+    def __init__(self, live: LiveChannel, inbox: Inbox, duty: Duty, say: Say) -> None:
         assert isinstance(live.channel, Polls)
         self._live = live
         self._channel: Polls = live.channel
         self._inbox = inbox
         self._duty = duty
+        self._say = say
 
     async def run(self) -> None:
         """Poll for ever."""
@@ -46,15 +57,31 @@ class Poller:
         try:
             while self._duty.held:
                 try:
-                    events, after = await self._channel.poll(after)
-                    await self._inbox.receive(self._live.id, events)
+                    after = await self._fetch(after)
                     failures = 0
                 except (SendError, SetUpError, Unavailable) as error:
                     # The cursor is not confirmed: what was not stored comes again.
                     failures, after = failures + 1, ""
-                    retry_after = getattr(error, "retry_after", None)
-                    log.warning("polling failed", channel=self._live.channel.type, reason=str(error))
-                    await asyncio.sleep(pause(failures, random.random(), retry_after))  # noqa: S311
+                    await self._failed(error, failures)
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
+
+    async def _fetch(self, after: str) -> str:
+        """Wait for news and store them; the new cursor."""
+        asked = steady_clock()
+        events, reached = await self._channel.poll(after)
+        await self._inbox.receive(self._live.id, events)
+        await self._say("up", "")
+        if reached == after and steady_clock() - asked < _AT_ONCE:
+            await asyncio.sleep(REST)
+        return reached
+
+    async def _failed(self, error: Exception, failures: int) -> None:
+        """Rest after a failure. The first one says nothing of the channel yet: it often ends by itself."""
+        log.warning("polling failed", channel=self._live.channel.type, reason=str(error))
+        if failures > 1 and isinstance(error, SetUpError):
+            await self._say("setup", str(error))
+        elif failures > 1 and isinstance(error, SendError):
+            await self._say("degraded", UNREACHED)
+        await asyncio.sleep(pause(failures, random.random(), getattr(error, "retry_after", None)))  # noqa: S311  # jitter

@@ -8,6 +8,9 @@ from typing import Literal
 from bridge.channels.base import Channel
 from bridge.views import ChannelView, LimitsView
 
+State = Literal["up", "degraded", "down", "setup"]
+UNREACHED = "The vendor cannot be reached"
+
 
 @dataclass(slots=True)
 class LiveChannel:
@@ -15,7 +18,7 @@ class LiveChannel:
 
     id: int
     channel: Channel
-    state: Literal["up", "degraded", "down", "setup"] = "up"
+    state: State = "up"
     detail: str = ""
 
     def view(self) -> ChannelView:
