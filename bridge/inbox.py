@@ -12,7 +12,8 @@ import structlog
 from bridge.bus import Bus
 from bridge.channels.base import ShowsTyping
 from bridge.channels.live import LiveChannel
-from bridge.errors import BridgeError, NotFound, SendError
+from bridge.duty import steady_clock
+from bridge.errors import BridgeError, NotFound, SendError, Throttled
 from bridge.ids import new_id, now_ms
 from bridge.models import Aside, Event, Ignored, Inbound, Outbound, Receipt
 from bridge.store import conversations, handling, messages, replies
@@ -83,9 +84,12 @@ class Inbox:
         return total
 
     async def _say_aside(self, live: LiveChannel, aside: Aside) -> None:
+        await asyncio.sleep(live.paused_until - steady_clock())
         try:
             await live.channel.send(Outbound(message_id=aside.key, part=0, urn=aside.urn, text=aside.text))
         except SendError as error:
+            if isinstance(error, Throttled):
+                live.paused_until = max(live.paused_until, steady_clock() + (error.retry_after or 1.0))
             log.info("courtesy not sent", channel=live.channel.type, reason=type(error).__name__)
 
     # ── from agents ─────────────────────────────────────────────────────────────────────────────
@@ -174,7 +178,9 @@ class Inbox:
         )
         route = await self._database.read(lambda tx: conversations.route(tx, conversation_id))
         live = self._channels.get(route.channel_id) if route else None
-        if route and live and isinstance(live.channel, ShowsTyping):
+        if not route or not live or live.paused_until > steady_clock():
+            return
+        if isinstance(live.channel, ShowsTyping):
             try:
                 await live.channel.typing(route.urn)
             except SendError as error:

@@ -63,7 +63,6 @@ class Outbox:
         rates = self._channel.rates
         self._tokens = Bucket(rates.overall, rates.burst, steady_clock())
         self._addresses = AddressRates(rates.address, rates.address_burst)
-        self._paused_until = 0.0
 
     # ── the loop ────────────────────────────────────────────────────────────────────────────────
 
@@ -115,7 +114,7 @@ class Outbox:
         epoch, channel_id = self._duty.epoch, self._live.id
         left = await self._database.write(lambda tx: attempts.abandoned(tx, channel_id, epoch))
         paused = await self._database.read(lambda tx: channel_rows.paused_for(tx, channel_id))
-        self._paused_until = steady_clock() + paused
+        self._live.paused_until = steady_clock() + paused
         if left:
             log.warning("sends were interrupted", channel=self._channel.type, count=len(left))
             self._bus.ring("changes")
@@ -125,8 +124,8 @@ class Outbox:
     async def _round(self) -> None:
         """Claim what there is room and rate for; then wait for a bell, a token or a due time."""
         now = steady_clock()
-        if now < self._paused_until:
-            await wait(self._bell, min(self._paused_until - now, SWEEP))
+        if now < self._live.paused_until:
+            await wait(self._bell, min(self._live.paused_until - now, SWEEP))
             return
         room = min(MAX_BUSY - len(self._busy), self._tokens.available(now))
         claimed, patience = await self._claim(room) if room > 0 else (0, SWEEP)
@@ -229,7 +228,7 @@ class Outbox:
 
     async def _wait_for_pause(self) -> None:
         """Rest until the vendor's pause is over, which another send may have made longer meanwhile."""
-        left = self._paused_until - steady_clock()
+        left = self._live.paused_until - steady_clock()
         if left > 0:
             await asyncio.sleep(left)
             await self._wait_for_pause()
@@ -305,7 +304,7 @@ class Outbox:
 
     async def _pause(self, seconds: float) -> None:
         """The vendor asked for a pause: the whole channel rests, here at once and on every node."""
-        self._paused_until = max(self._paused_until, steady_clock() + seconds)
+        self._live.paused_until = max(self._live.paused_until, steady_clock() + seconds)
         channel_id = self._live.id
         log.warning("channel paused", channel=self._channel.type, seconds=seconds)
         await self._database.write(lambda tx: channel_rows.pause(tx, channel_id, int(seconds * 1000)))

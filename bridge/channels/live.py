@@ -14,12 +14,16 @@ UNREACHED = "The vendor cannot be reached"
 
 @dataclass(slots=True)
 class LiveChannel:
-    """`id` is its row's; `state` and `detail` are what agents see of it."""
+    """`id` is its row's; `state` and `detail` are what agents see of it.
+
+    Its vendor wants no call that sends before `paused_until`, by `steady_clock`.
+    """
 
     id: int
     channel: Channel
     state: State = "up"
     detail: str = ""
+    paused_until: float = 0.0
 
     def view(self) -> ChannelView:
         """The channel as the API shows it."""

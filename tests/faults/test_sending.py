@@ -99,6 +99,32 @@ async def test_f13_pause_that_the_vendor_asks_for_is_kept_by_the_whole_bot(
         assert [entry["params"]["text"] for entry in sent] == wanted
 
 
+async def test_f13_hint_and_courtesy_keep_the_pause_too(desk: Desk, vendors: Vendors) -> None:
+    """Telegram counts every call that a chat sees: nobody's typing may bring the next 429."""
+    chat = await giulia(desk)
+    await vendors.telegram.turn("429", retry_after=3, times=1)
+    reply = await desk.reply(chat, "1")
+
+    async def refused() -> bool:
+        return bool(calls(vendors, "429"))
+
+    await until(refused)
+    async with desk.http.post(f"/api/conversations/{chat}/typing") as answer:
+        assert answer.status == 204
+    group = {"id": -1001, "type": "supergroup", "title": "Amici"}
+    await vendors.telegram.say(update={"message": {"message_id": 1, "date": 1, "chat": group, "text": "Hi"}})
+    await desk.becomes(reply, "sent")
+
+    async def sends() -> list[Json] | None:
+        found = [entry for entry in vendors.wire.entries() if entry["call"].lower().startswith("send")]
+        return found if len(found) == 3 else None
+
+    (first, *others) = await until(sends)
+    assert {entry["call"].lower() for entry in others} == {"sendmessage"}
+    stopped = datetime.fromisoformat(first["at"])
+    assert min((datetime.fromisoformat(entry["at"]) - stopped).total_seconds() for entry in others) >= 3
+
+
 async def test_f17_customer_who_blocked_the_bot_is_left_in_peace(desk: Desk, vendors: Vendors) -> None:
     """The refusal itself closes the address, once; the agent is told, and unblocking opens it again."""
     chat = await giulia(desk)
