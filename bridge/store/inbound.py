@@ -13,7 +13,7 @@ from typing import Any
 
 from bridge.ids import new_id, now_ms
 from bridge.models import Aside, Edit, Event, Ignored, Inbound, Receipt, Standing
-from bridge.store import receipts, standings
+from bridge.store import edits, receipts, standings
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Tx, Upsert, as_json
 from bridge.store.quotes import quoted
@@ -124,6 +124,13 @@ _MESSAGES = Batch(
     text="text", data="text", external_id="text", album="text", provider_at="bigint",
 )  # fmt: skip
 
+# Each file of an album may have a caption of its own.
+_CAPTIONS = Batch(
+    """UPDATE messages SET text = CASE WHEN messages.text = '' THEN r.text
+        ELSE messages.text || '\n' || r.text END FROM {rows} WHERE messages.id = r.message_id""",
+    message_id="uuid", text="text",
+)  # fmt: skip
+
 _ATTACHMENTS = Batch(
     """INSERT INTO attachments (id, message_id, position, kind, name, mime, size, width, height, duration,
         channel_id, ref, state, due_at, created_at)
@@ -146,21 +153,6 @@ _REOPENED = Batch(
     id="uuid", conversation_id="uuid", after_seq="int",
 )  # fmt: skip
 
-_EDITS = Batch(
-    """SELECT m.id, m.conversation_id, m.channel_id, m.external_id, m.text FROM {rows}
-    JOIN messages m ON m.channel_id = r.channel_id AND m.external_id = r.external_id""",
-    channel_id="int", external_id="text",
-)  # fmt: skip
-_VERSIONS = Batch(
-    "INSERT INTO versions (message_id, at, text) SELECT message_id, CAST(:now AS bigint), text FROM {rows}",
-    message_id="uuid", text="text",
-)  # fmt: skip
-_EDITED = Batch(
-    """UPDATE messages SET text = r.text, data = r.data, edited_at = CAST(:now AS bigint) FROM {rows}
-    WHERE messages.id = r.message_id""",
-    message_id="uuid", text="text", data="text",
-)  # fmt: skip
-
 
 @ranked(1)
 async def receive(tx: Tx, intakes: Sequence[Intake]) -> list[Taken]:
@@ -179,7 +171,7 @@ async def receive(tx: Tx, intakes: Sequence[Intake]) -> list[Taken]:
             item.taken.asides.append(item.event)
     await _addresses(tx, fresh, now)
     await _messages(tx, [item for item in fresh if isinstance(item.event, Inbound)], now)
-    await _edits(tx, [item for item in fresh if isinstance(item.event, Edit)], now)
+    await edits.apply(tx, [(i.channel_id, i.event) for i in fresh if isinstance(i.event, Edit)], now)
     verdicts = [
         Verdict(i.address.id, i.event.state, i.event.reason, i.event.opt_in)
         for i in fresh
@@ -242,10 +234,12 @@ async def _messages(tx: Tx, items: list[_Item], now: int) -> None:
     """Give each message its place in its conversation; files of an album join the first's message."""
     albums = await _known_albums(tx, items)
     new: list[_Item] = []
+    joined: list[_Item] = []
     for item in items:
         key = (_address(item).id, item.event.album)
         if item.event.album and key in albums:
             item.message_id = albums[key][0]
+            joined.append(item)
             continue
         item.message_id = item.id
         new.append(item)
@@ -254,11 +248,21 @@ async def _messages(tx: Tx, items: list[_Item], now: int) -> None:
     placed = await _place(tx, new, now)
     quotes = await quoted(tx, [(i.channel_id, i.event.reply_to) for i in new if i.event.reply_to])
     await _MESSAGES.run_all(tx, [_row(i, placed, quotes) for i in new], now=now)
+    await _captions(tx, joined)
     await _files(tx, items, now)
     where = dict(albums.values()) | {message_id: place[0] for message_id, place in placed.items()}
     await note_changes(
         tx, [("message", where[m], m) for m in dict.fromkeys(i.message_id for i in items)], now
     )
+
+
+async def _captions(tx: Tx, joined: list[_Item]) -> None:
+    """The captions of files that joined an album's message, below the text that it has."""
+    texts: dict[str, list[str]] = {}
+    for item in joined:
+        if item.event.text:
+            texts.setdefault(item.message_id, []).append(item.event.text)
+    await _CAPTIONS.run_all(tx, [{"message_id": m, "text": "\n".join(texts[m])} for m in sorted(texts)])
 
 
 async def _known_albums(tx: Tx, items: list[_Item]) -> dict[tuple[str, str], tuple[str, str]]:
@@ -332,24 +336,6 @@ async def _files(tx: Tx, items: list[_Item], now: int) -> None:
         ]
     await _ATTACHMENTS.run_all(tx, rows, now=now)
     await _UPLOADS.run_all(tx, uploads)
-
-
-async def _edits(tx: Tx, items: list[_Item], now: int) -> None:
-    """Keep the old version beside the new one; an edit that changes nothing to see is nothing."""
-    rows = [{"channel_id": i.channel_id, "external_id": i.event.external_id} for i in items]
-    known = {(row.channel_id, row.external_id): row for row in await _EDITS.run_all(tx, rows)}
-    texts = {key: row.text for key, row in known.items()}
-    for item in items:
-        key = (item.channel_id, item.event.external_id)
-        if key not in known or texts[key] == item.event.text:
-            continue
-        message = known[key]
-        await _VERSIONS.run_all(tx, [{"message_id": message.id, "text": texts[key]}], now=now)
-        data = as_json(dict(item.event.data))
-        row = {"message_id": message.id, "text": item.event.text, "data": data}
-        await _EDITED.run_all(tx, [row], now=now)
-        await note_changes(tx, [("message", message.conversation_id, message.id)], now)
-        texts[key] = item.event.text
 
 
 def _address(item: _Item) -> _Address:

@@ -93,6 +93,18 @@ async def test_album_is_one_message_with_several_files(database: Database, chann
     assert sorted(row.ref for row in files) == ["f1", "f2", "f3"]
 
 
+async def test_every_caption_of_an_album_is_kept(database: Database, channel: int) -> None:
+    """A customer may write below any of the pictures, whenever its part arrives."""
+    texts = ("", "second", "", "fourth", "fifth")
+    photo = Media(kind="image", ref="f")
+    parts = [hello(n, kind="image", album="7:a", text=text, media=(photo,)) for n, text in enumerate(texts)]
+    await take(database, channel, *parts[:2])
+    await take(database, channel, *parts[2:])
+    await take(database, channel, *parts)
+    (message,) = await rows(database, messages)
+    assert message.text == "second\nfourth\nfifth"
+
+
 async def test_album_sent_twice_at_once_stays_one_message(database: Database, channel: int) -> None:
     """Two webhooks with parts of one album may run in parallel."""
     photo = Media(kind="image", ref="f")
