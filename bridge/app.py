@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -207,6 +208,7 @@ async def serve(settings: Settings, extend: Extend | None = None) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
+    data_folder.prepare(settings.data_dir)  # before the lock, which lies in it
     door = _listen(settings)
     settings = settings.model_copy(update={"port": door.getsockname()[1]})
     lock = _lock(settings)
@@ -262,13 +264,21 @@ def _listen(settings: Settings) -> socket.socket:
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind((settings.host, settings.port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         door.close()
-        problem = f"{settings.host}:{settings.port} cannot be used ({error.strerror})"
-        raise SettingsError([f"BRIDGE_PORT: {problem}. Example: BRIDGE_PORT=8081"]) from None
+        raise SettingsError([_no_door(settings, error)]) from None
     door.listen(1024)
     door.setblocking(False)
     return door
+
+
+def _no_door(settings: Settings, error: OSError | UnicodeError) -> str:
+    """Which setting is wrong when there is no listening: a host that is not ours, or a port."""
+    why = getattr(error, "strerror", None) or "no such name"
+    no_host = isinstance(error, UnicodeError | socket.gaierror)
+    if no_host or getattr(error, "errno", None) == errno.EADDRNOTAVAIL:
+        return f"BRIDGE_HOST: {settings.host} is not of this machine ({why}). Example: BRIDGE_HOST=0.0.0.0"
+    return f"BRIDGE_PORT: {settings.host}:{settings.port} cannot be used ({why}). Example: BRIDGE_PORT=8081"
 
 
 async def _serve_on(door: socket.socket, app: web.Application) -> web.AppRunner:

@@ -53,8 +53,12 @@ class Lock:
 
     def take(self) -> None:
         """`SettingsError` with the pid of the process that holds it."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._path.open("a+")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = self._path.open("a+")
+        except OSError as error:
+            problem = f"DATABASE_URL: {self._path.parent} cannot be written ({error.strerror})."
+            raise SettingsError([f"{problem} Example: DATABASE_URL=sqlite:///bridge.db"]) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -5,6 +5,7 @@ Every setting has a description and an example: the documentation's test reads t
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -18,11 +19,17 @@ from bridge.errors import SettingsError
 
 def _url(value: str) -> str:
     url = URL(value)
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not url.host or re.search(r"\s", value):
         raise ValueError("is not a URL that starts with http:// or https://")
     if url.query_string or url.fragment:
         raise ValueError("must not have a query or a fragment")
     return value.rstrip("/")
+
+
+def _database_url(value: str) -> str:
+    if value and not re.match(r"(sqlite|postgres(ql)?)(\+\w+)?://", value):
+        raise ValueError("is not a URL that starts with postgresql:// or sqlite:///")
+    return value
 
 
 def _redis_url(value: str) -> str:
@@ -68,7 +75,7 @@ Secrets = Annotated[list[str], NoDecode, BeforeValidator(comma_separated), After
 class Settings(EnvSettings):
     """What the gateway itself needs. Channels keep their settings in their own files."""
 
-    database_url: str = setting(
+    database_url: Annotated[str, AfterValidator(_database_url)] = setting(
         "", env="DATABASE_URL", example="postgresql://bridge:secret@localhost:5432/bridge",
         description="Where everything is kept. Empty: an SQLite file in the data folder. "
         "`sqlite:///path/to/file.db` or `postgresql://user:password@host:port/name` "
@@ -123,7 +130,7 @@ class Settings(EnvSettings):
         description="The largest file in bytes that is taken from an agent, a visitor or a vendor.",
     )  # fmt: skip
     reply_deadline: float = setting(
-        24 * 3600, env="BRIDGE_REPLY_DEADLINE", example="86400", gt=0,
+        24 * 3600, env="BRIDGE_REPLY_DEADLINE", example="86400", gt=0, le=72 * 3600,
         description="Seconds after which a reply that could not be sent is given up and shown as expired.",
     )  # fmt: skip
     send_timeout: float = setting(

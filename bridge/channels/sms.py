@@ -74,7 +74,7 @@ class SmsSettings(EnvSettings):
         description="Another server that speaks Twilio's API, such as a stand-in.",
     )  # fmt: skip
     rate: float = setting(
-        1, env="TWILIO_RATE", example="1", gt=0,
+        1, env="TWILIO_RATE", example="1", gt=0, allow_inf_nan=False,
         description="Segments per second that may be sent: 1 from a long code, 3 toll-free, 100 from a short "
         "code.",
     )  # fmt: skip

@@ -73,11 +73,11 @@ class TelegramSettings(EnvSettings):
         description="Another Bot API server: one of your own, or a stand-in.",
     )  # fmt: skip
     rate: float = setting(
-        30, env="TELEGRAM_RATE", example="30", gt=0,
+        30, env="TELEGRAM_RATE", example="30", gt=0, allow_inf_nan=False,
         description="Messages per second that the bot may send in all.",
     )  # fmt: skip
     chat_rate: float = setting(
-        1, env="TELEGRAM_CHAT_RATE", example="1", gt=0,
+        1, env="TELEGRAM_CHAT_RATE", example="1", gt=0, allow_inf_nan=False,
         description="Messages per second that the bot may send to one chat.",
     )  # fmt: skip
 

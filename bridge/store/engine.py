@@ -92,7 +92,7 @@ def connect(url: str) -> Database:
     """The database behind a URL; opens nothing yet. `SettingsError` for a URL of another kind."""
     try:
         parsed = make_url(url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
         raise SettingsError(
             ["DATABASE_URL: is not a URL. Example: DATABASE_URL=sqlite:///bridge.db"]
         ) from None

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bridge.errors import SettingsError
 from bridge.store.engine import PATIENCE, Database, Ended, EngineName, Row, Work
 from bridge.store.failures import translate
 
@@ -19,6 +20,10 @@ T = TypeVar("T")
 # The connection itself is of no use any more: it was cut in the middle of something.
 _BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 _ERRORS = (asyncpg.PostgresError, *_BROKEN)
+
+# What a URL may say after its question mark, besides `sslmode`, which asyncpg calls `ssl`.
+_OPTIONS = frozenset({"host", "port", "ssl", "target_session_attrs", "prepared_statement_cache_size"})
+_SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 
 
 class _Named(asyncpg.Record):  # type: ignore[misc]  # asyncpg has no types
@@ -54,6 +59,17 @@ def _was_cancelled(error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError) or isinstance(error.__context__, asyncio.CancelledError)
 
 
+def _for_asyncpg(url: URL) -> URL:
+    """The URL as asyncpg takes it, libpq's `sslmode` included; `SettingsError` for other options."""
+    given = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+    unknown = sorted(given.keys() - _OPTIONS)
+    if unknown or given.get("ssl", "prefer") not in _SSL_MODES:
+        problem = f"DATABASE_URL: the option {', '.join(unknown) or 'sslmode'} is not one that Bridge takes."
+        example = "DATABASE_URL=postgresql://bridge:secret@localhost:5432/bridge?sslmode=require"
+        raise SettingsError([f"{problem} Example: {example}"])
+    return url.set(drivername="postgresql+asyncpg", query=given)
+
+
 class PostgresDatabase(Database):
     """A pool of connections. A node frozen inside a transaction is cut off, not waited for."""
 
@@ -61,7 +77,7 @@ class PostgresDatabase(Database):
 
     def __init__(self, url: URL, pool: int = 10) -> None:
         self._engine: AsyncEngine = create_async_engine(
-            url.set(drivername="postgresql+asyncpg"),
+            _for_asyncpg(url),
             pool_size=pool, max_overflow=0, pool_timeout=PATIENCE, hide_parameters=True,
             # Transactions are asyncpg's own, so that statements of `run` and `fetch` are in the same one.
             isolation_level="AUTOCOMMIT",

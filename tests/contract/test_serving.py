@@ -125,6 +125,26 @@ async def test_malformed_setting_ends_it_at_once(tmp_path: Path, name: str) -> N
     assert "Traceback" not in ended.stderr + ended.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "bridge.db"), ("DATABASE_URL", "postgresql://bridge@db:port/bridge"),
+        ("DATABASE_URL", "postgresql://bridge@db/bridge?sslmod=require"),
+        ("DATABASE_URL", "postgresql://bridge@db/bridge?sslmode=perhaps"),
+        ("DATABASE_URL", "sqlite:////dev/null/bridge.db"), ("BRIDGE_DATA_DIR", "/dev/null/data"),
+        ("BRIDGE_HOST", "192.0.2.1"), ("BRIDGE_HOST", "no..name"), ("BRIDGE_REPLY_DEADLINE", "1e308"),
+        ("BRIDGE_PUBLIC_URL", "https://chat example.com"), ("TELEGRAM_RATE", "inf"), ("TWILIO_RATE", "inf"),
+    ],
+)  # fmt: skip
+async def test_setting_that_cannot_work_ends_it_at_once(tmp_path: Path, name: str, value: str) -> None:
+    """Also where only the machine can tell: the one setting that is wrong is named, in one line."""
+    ended = await asyncio.to_thread(Bridge(tmp_path, {name: value}).run, "serve")
+    assert ended.returncode != 0
+    assert ended.stderr.startswith(f"{name}: ")
+    assert ended.stderr.count("\n") == 1
+    assert f"Example: {name}=" in ended.stderr
+
+
 async def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
     """Nobody likes to mend one line, start, and read the next."""
     wrong = {name: MALFORMED[name] for name in ("BRIDGE_PORT", "TELEGRAM_BOT_TOKEN", "BRIDGE_PUBLIC_URL")}

@@ -96,6 +96,13 @@ async def test_database_that_does_not_exist_is_waited_for(postgresql: PostgreSQL
     await database.close()
 
 
+async def test_url_of_a_hosted_postgresql_is_taken_as_it_is(postgresql_url: str) -> None:
+    """Providers hand out URLs for libpq, and say there whether the connection is encrypted."""
+    database = connect(f"{postgresql_url}?sslmode=prefer")
+    assert await schema.revision(database) == schema.head()
+    await database.close()
+
+
 def test_url_of_another_database_is_refused(tmp_path: Path) -> None:
     """The line names the setting, and shows a good one."""
     for url in ("mysql://localhost/x", "nonsense", f"{tmp_path}/bridge.db"):
