@@ -17,7 +17,7 @@ from rich.text import Text
 from yarl import URL
 
 from bridge import bus
-from bridge.channels.base import Channel, Checks
+from bridge.channels.base import Channel, Checks, MayBeNear, Polls
 from bridge.errors import SettingsError, Unavailable
 from bridge.models import Finding
 from bridge.settings import Settings
@@ -25,6 +25,7 @@ from bridge.store import agents, engine, schema
 from bridge.store.sqlite import SqliteDatabase
 
 PATIENCE = 15.0  # seconds that each thing has to answer
+CALL = 10.0  # seconds, of these, that a vendor has for one call: it is named before all patience ends
 LOW_SPACE = 1_000_000_000  # bytes: a few days of customers' photos
 NO_SPACE = 100_000_000  # bytes: SQLite's log alone may need as much
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "bold red")}
@@ -181,16 +182,17 @@ async def _public_url(settings: Settings, channels: Sequence[Channel]) -> list[F
 
 
 def _only_here(url: URL, channels: Sequence[Channel]) -> list[Finding]:
-    waiting = [channel.label for channel in channels if channel.webhooks and not _fetches(channel)]
+    waiting = [channel.label for channel in channels if channel.webhooks and not _needs_no_way_in(channel)]
     if not waiting:
         return [_ok(f"Bridge is reached at {url}, from this machine only. That is enough for these channels")]
     todo = "Set BRIDGE_PUBLIC_URL to the https:// address that leads here"
     return [_error(f"{' and '.join(waiting)} must reach Bridge, and {url} leads nowhere for them", todo)]
 
 
-def _fetches(channel: Channel) -> bool:
-    """Whether a channel needs nobody to reach us."""
-    return channel.pulled or bool(getattr(channel, "polling", False))
+def _needs_no_way_in(channel: Channel) -> bool:
+    """Whether a channel works without an address that the whole world reaches."""
+    polls = isinstance(channel, Polls) and channel.polling
+    return channel.pulled or polls or (isinstance(channel, MayBeNear) and channel.near)
 
 
 async def _channel(channel: Channel) -> list[Finding]:

@@ -71,10 +71,13 @@ def check() -> None:
     from bridge import check as checking
     from bridge.channels.base import Site
 
-    settings = read(Settings)
+    settings = _all_settings()
 
     async def run() -> int:
-        site = Site(public_url=settings.public_url, secrets=data_folder.the_secrets(settings))
+        site = Site(
+            public_url=settings.public_url, secrets=data_folder.the_secrets(settings),
+            send_timeout=min(settings.send_timeout, checking.CALL),
+        )  # fmt: skip
         configured, off = channels.configured(site)
         console = Console()
         for line in off:

@@ -171,6 +171,18 @@ async def test_a_vendor_that_must_reach_localhost_is_an_error(tmp_path: Path) ->
     assert (finding.level, "BRIDGE_PUBLIC_URL" in finding.todo) == ("error", True)
 
 
+async def test_a_vendor_on_this_machine_reaches_localhost(tmp_path: Path) -> None:
+    """A stand-in, or a Bot API server of one's own, needs no public address."""
+    async with Vendors() as vendors:
+        environment = {**vendors.environment(), "TELEGRAM_MODE": "webhook"}
+        accounts = [read(kind, **environment) for kind in channels.SETTINGS]
+        made, _ = channels.configured(Site(public_url="http://localhost", secrets=("s" * 32,)), accounts)
+        findings = {finding.what: finding for finding in await check(settings(tmp_path), made)}
+        for channel in made:
+            await channel.close()
+    assert named(findings, "from this machine only").level == "ok"
+
+
 async def test_a_public_address_without_tls_that_leads_nowhere_is_two_errors(tmp_path: Path) -> None:
     """Both must be mended, and the second shows only after the first otherwise."""
     findings = await found(settings(tmp_path, BRIDGE_PUBLIC_URL="http://chat.invalid"))

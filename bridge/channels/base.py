@@ -77,6 +77,14 @@ class Polls(Protocol):
 
 
 @runtime_checkable
+class MayBeNear(Protocol):
+    """A channel whose vendor may be a server of one's own, or a stand-in, where `localhost` leads to us."""
+
+    @property
+    def near(self) -> bool: ...
+
+
+@runtime_checkable
 class SetsUp(Protocol):
     """A channel that must tell its vendor something at start, or ask who it is."""
 

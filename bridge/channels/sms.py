@@ -176,7 +176,6 @@ class SmsChannel:
         try:
             wire = await self._wire()
             state = await wire.account_status()
-            webhook = await self._found_webhook(wire)
         except SendError as error:
             todo = "Check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and that this machine reaches Twilio"
             return [Finding(level="error", what=f"SMS: {error.reason}", todo=todo)]
@@ -185,7 +184,7 @@ class SmsChannel:
             level="ok" if active else "error", todo="" if active else "See the notices in Twilio's console",
             what=f"SMS: the Twilio account of {self.identity} is {state}",
         )  # fmt: skip
-        return [account, webhook]
+        return [account, await self._found_webhook(wire)]
 
     async def close(self) -> None:
         if self._loaded:
@@ -205,10 +204,27 @@ class SmsChannel:
         """Whether Twilio can reach us: the real one refuses a message whose callback is on localhost."""
         return self._settings.api_base != TWILIO or not is_local(URL(self._site.public_url).host or "")
 
+    @property
+    def near(self) -> bool:
+        """Whether Twilio's stand-in is on this machine or beside it."""
+        return is_local(URL(self._settings.api_base).host or "")
+
     async def _found_webhook(self, wire: TwilioWire) -> Finding:
         wanted = f"{self._site.public_url}/webhooks/twilio"
+        try:
+            return await self._look_at_webhook(wire, wanted)
+        except SendError:
+            what = "SMS: Twilio does not say whom it calls when a message comes in"
+            return Finding(level="warning", what=what, todo=f"See in Twilio's console that it is {wanted}")
+
+    async def _look_at_webhook(self, wire: TwilioWire, wanted: str) -> Finding:
         if self._service:
-            url, on_number = await wire.service_webhook(self._service)
+            service = await wire.service_webhook(self._service)
+            if service is None:
+                what = f"SMS: the account has no Messaging Service {self._service}"
+                todo = "Set TWILIO_MESSAGING_SERVICE_SID to one of Messaging > Services, or use TWILIO_FROM"
+                return Finding(level="error", what=what, todo=todo)
+            url, on_number = service
             if not on_number:
                 where = "Messaging > Services > Integration > Send a webhook"
                 return _webhook(url, wanted, f"the Messaging Service {self._service}", where)

@@ -133,9 +133,14 @@ class TwilioWire:
         found = next((entry for entry in page if entry.phone_number == number), None)
         return (found.sms_url or "", found.sms_method or "POST") if found else None
 
-    async def service_webhook(self, sid: str) -> tuple[str, bool]:
-        """URL that Twilio calls for a Messaging Service, and whether each number's own is used instead."""
-        service = await self.ask(self._client.messaging.v1.services(sid).fetch_async())
+    async def service_webhook(self, sid: str) -> tuple[str, bool] | None:
+        """URL that Twilio calls for a Messaging Service, and whether each number's own is used instead.
+
+        `None` when the account has no such service.
+        """
+        service = await self.ask(_if_there(self._client.messaging.v1.services(sid).fetch_async()))
+        if service is None:
+            return None
         return service.inbound_request_url or "", bool(service.use_inbound_webhook_on_number)
 
     async def ask(self, call: Awaitable[T]) -> T:
@@ -159,6 +164,16 @@ class TwilioWire:
             raise Unknown("Twilio's answer makes no sense: the message may have arrived") from None
         except (ClientError, OSError) as error:  # a TimeoutError is an OSError
             raise lost("Twilio", error) from None
+
+
+async def _if_there(call: Awaitable[T]) -> T | None:
+    """What a call finds, or nothing where Twilio has no such thing."""
+    try:
+        return await call
+    except (TwilioRestException, TwilioServiceException) as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -147,6 +147,11 @@ class TelegramChannel:
     def polling(self) -> bool:
         return self._settings.mode == "polling"
 
+    @property
+    def near(self) -> bool:
+        """Whether the Bot API server is on this machine or beside it."""
+        return is_local(URL(self._settings.api_base).host or "")
+
     async def poll(self, after: str) -> tuple[Sequence[Event], str]:
         """`getUpdates`; the cursor is the last update's id.
 

@@ -235,6 +235,11 @@ def service(url: str | None, on_number: bool = False) -> Answer:
     return Answer(body={"sid": SERVICE, **webhook})
 
 
+def missing(more: dict[str, Any]) -> Answer:
+    """Twilio's no to what is not there."""
+    return Answer(status=404, body={"code": 20404, "message": "Not found", "status": 404, **more})
+
+
 WANTED = f"{PUBLIC}/webhooks/twilio"
 
 
@@ -251,6 +256,9 @@ WANTED = f"{PUBLIC}/webhooks/twilio"
         ({}, [Answer(cut=True)], ["error"]),
         ({"TWILIO_FROM": None}, [account(), service(WANTED)], ["ok", "ok"]),
         ({"TWILIO_FROM": None}, [account(), service(None)], ["ok", "error"]),
+        ({"TWILIO_FROM": None}, [account(), missing({"inbound_request_url": ""})], ["ok", "error"]),
+        ({}, [account(), missing({})], ["ok", "warning"]),
+        ({}, [account(), Answer(status=502, body="<html>")], ["ok", "warning"]),
         ({"TWILIO_FROM": None}, [account(), service(WANTED, on_number=True)], ["ok", "warning"]),
         ({}, [account(), service("https://x", on_number=True), numbers(WANTED)], ["ok", "ok"]),
     ],
@@ -259,7 +267,7 @@ async def test_check_says_what_twilio_calls_and_what_to_do(
     vendor: Scripted, settings: dict[str, Any], answers: list[Answer], levels: list[str]
 ) -> None:
     """A number whose webhook leads elsewhere is the usual reason why nothing comes in."""
-    pooled = any("inbound_request_url" in (answer.body or {}) for answer in answers)
+    pooled = any("inbound_request_url" in (answer.body or "") for answer in answers)
     if pooled:
         settings = {"TWILIO_MESSAGING_SERVICE_SID": SERVICE, **settings}
     number = sms(TWILIO_API_BASE=vendor.base, **settings)

@@ -145,10 +145,11 @@ async def test_setting_that_cannot_work_ends_it_at_once(tmp_path: Path, name: st
     assert f"Example: {name}=" in ended.stderr
 
 
-async def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["serve", "check"])
+async def test_all_problems_are_said_at_once(tmp_path: Path, command: str) -> None:
     """Nobody likes to mend one line, start, and read the next."""
     wrong = {name: MALFORMED[name] for name in ("BRIDGE_PORT", "TELEGRAM_BOT_TOKEN", "BRIDGE_PUBLIC_URL")}
-    ended = await asyncio.to_thread(Bridge(tmp_path, wrong | {"TWILIO_ACCOUNT_SID": "AC1"}).run, "serve")
+    ended = await asyncio.to_thread(Bridge(tmp_path, wrong | {"TWILIO_ACCOUNT_SID": "AC1"}).run, command)
     named = [line.partition(":")[0] for line in ended.stderr.splitlines()]
     assert sorted(named) == sorted([*wrong, "TWILIO_AUTH_TOKEN", "TWILIO_FROM"])
 
