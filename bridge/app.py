@@ -49,6 +49,8 @@ log = structlog.get_logger()
 # A link in an MMS is fetched at once, but may wait in the vendor's queue.
 _LINK_LIFETIME = 24 * 3600.0
 _SHUTDOWN = 15.0
+# A request's first line: up to here a query that is too long is refused in our words.
+_LONGEST_LINE = 65_536
 
 Extend = Callable[[web.Application, "Gateway"], None]
 
@@ -282,7 +284,9 @@ def _no_door(settings: Settings, error: OSError | UnicodeError) -> str:
 
 
 async def _serve_on(door: socket.socket, app: web.Application) -> web.AppRunner:
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5.0)
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=5.0, max_line_size=_LONGEST_LINE
+    )
     await runner.setup()
     await web.SockSite(runner, door.dup(), backlog=1024).start()
     return runner

@@ -145,8 +145,8 @@ async def read_body(request: web.Request, model: type[M]) -> M:
 
 
 def read_query(query: Mapping[str, str], model: type[M]) -> M:
-    """The query as a model; `Invalid` if it is none."""
-    return validate(model, dict(query))
+    """The query as a model, where an empty value is a missing one; `Invalid` if it is none."""
+    return validate(model, {name: value for name, value in query.items() if value})
 
 
 def validate(model: type[M], data: Any, *, strict: bool = False) -> M:

@@ -11,7 +11,7 @@ from aiohttp import web
 from bridge.api.context import CONTEXT
 from bridge.api.endpoint import Call, Made
 from bridge.api.shapes import FileName
-from bridge.errors import Invalid, NotAllowed, NotFound, TooLarge
+from bridge.errors import Invalid, NotAllowed, NotFound, TooLarge, WrongType
 from bridge.signing import link_is_good
 from bridge.store import uploads
 from bridge.store.files import Files
@@ -53,8 +53,11 @@ async def public(request: web.Request) -> web.StreamResponse:
 async def receive(call: Call, owner: str, name: str) -> FileView:
     """Stream the request's body into a file of `owner`; the view has no url yet.
 
-    `TooLarge` over the limit, which is looked at before the body is, where the length is told.
+    `TooLarge` over the limit, which is looked at before the body is, where the length is told. A form
+    with the file in it is a `WrongType`.
     """
+    if call.request.content_type.startswith("multipart/"):
+        raise WrongType("Send the file itself as the body, and its name in the query")
     limit = call.context.settings.upload_limit
     if (call.request.content_length or 0) > limit:
         raise TooLarge(f"Files may have at most {limit} bytes", limit=limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.api.endpoint import Call, Made
-from bridge.api.shapes import MessagePage, Messages, NewMessage, Verdict, Versions
+from bridge.api.shapes import LONGEST_NOTE, MessagePage, Messages, NewMessage, Verdict, Versions
 from bridge.errors import Invalid, NotFound
 from bridge.store import conversations, messages
 from bridge.store.engine import Tx
@@ -29,7 +29,9 @@ async def listed(call: Call, conversation_id: str, query: MessagePage) -> Messag
 async def write(call: Call, conversation_id: str, body: NewMessage) -> Made[MessageView]:
     """Send a reply, or write a note; the same `client_id` again is the same message."""
     if not body.text.strip() and not body.attachments:
-        raise Invalid("text must not be empty", fields=[{"field": "text", "problem": "must not be empty"}])
+        raise _wrong_text("must not be empty")
+    if body.kind == "note" and len(body.text) > LONGEST_NOTE:
+        raise _wrong_text(f"has more than {LONGEST_NOTE} characters", limit=LONGEST_NOTE)
     message, new = await call.context.inbox.reply(
         conversation_id, agent=Person(id=call.agent.id, name=call.agent.name), kind=body.kind, text=body.text,
         client_id=body.client_id, attachments=body.attachments, reply_to=body.reply_to, via=body.via,
@@ -56,3 +58,7 @@ async def retry(call: Call, message_id: str) -> MessageView:
 async def cancel(call: Call, message_id: str) -> MessageView:
     """Take back a reply that still waits."""
     return await call.context.inbox.cancel(message_id)
+
+
+def _wrong_text(problem: str, **extra: object) -> Invalid:
+    return Invalid(f"text {problem}", fields=[{"field": "text", "problem": problem}], **extra)

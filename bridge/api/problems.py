@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bridge.errors import BridgeError, NotSignedIn, TooMany, Unavailable
+from bridge.errors import BadRequest, BridgeError, NotSignedIn, TooMany, Unavailable
 from bridge.store.failures import BadData, Contended
 
 log = structlog.get_logger()
@@ -65,6 +65,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
         return of_http(error)
+    except web.RequestPayloadError:  # not what its Content-Encoding or Transfer-Encoding says
+        return of_error(BadRequest("The body is broken"))
     except Contended:
         return of_error(Unavailable("The database is too busy"))
     except BadData:

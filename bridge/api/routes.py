@@ -79,6 +79,7 @@ def build(context: Context) -> web.Application:
     app.on_shutdown.append(_stop)
     router = app.router
     router.add_post("/webhooks/{path:.+}", webhooks.receive_webhook)
+    router.add_get("/webhooks/{path:.+}", webhooks.not_by_get)
     table = api()
     for route in table:
         router.add_route(route.method, route.path, serve(route))

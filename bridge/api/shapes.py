@@ -16,8 +16,7 @@ from bridge.views import Activity, AgentView, ChannelView, ConversationView, Mes
 
 T = TypeVar("T")
 
-# Far above every channel's limit: the channel says its own.
-_LONGEST_TEXT = 100_000
+LONGEST_NOTE = 100_000
 _LAST_SEQ = 2_147_483_647
 
 
@@ -89,7 +88,7 @@ class ConversationFilter(Body):
         Text,
         Field(max_length=200, description="words in names, addresses and messages; all must be found"),
     ] = ""
-    cursor: Annotated[Text, Field(max_length=100)] = ""
+    cursor: Text = ""
     limit: Annotated[int, Field(ge=1, le=100)] = 50
 
 
@@ -128,7 +127,7 @@ class NewMessage(Body):
     another address of the customer.
     """
 
-    text: Annotated[Text, Field(max_length=_LONGEST_TEXT)] = ""
+    text: Text = ""
     kind: Literal["reply", "note"] = "reply"
     client_id: Annotated[Text, Field(min_length=1, max_length=200)]
     attachments: Annotated[list[Id], Field(max_length=30)] = []
@@ -140,7 +139,7 @@ class DraftChange(Body):
     """What an agent has typed so far; the empty text forgets the draft."""
 
     kind: Literal["reply", "note"] = "reply"
-    text: Annotated[Text, Field(max_length=_LONGEST_TEXT)]
+    text: Annotated[Text, Field(max_length=LONGEST_NOTE)]
 
 
 class Verdict(Body):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from bridge.api.context import Context
 from bridge.api.metrics import Outcome
@@ -59,6 +59,10 @@ class Webhooks:
         answer = entry.answer
         return web.Response(text=answer.body, content_type=answer.content_type)
 
+    def demand(self, path: str) -> None:
+        """`NotFound` unless a channel that is on has this webhook."""
+        self._find(path)
+
     def _find(self, path: str) -> _Entry:
         for live in self._context.channels.values():
             channel = live.channel
@@ -74,6 +78,12 @@ class Webhooks:
 async def receive_webhook(request: web.Request) -> web.Response:
     """The handler of the route."""
     return await request.app[WEBHOOKS].receive(request)
+
+
+async def not_by_get(request: web.Request) -> web.Response:
+    """These webhooks are posted: 405, and 404 for a channel that is off."""
+    request.app[WEBHOOKS].demand(request.match_info["path"])
+    raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
 
 
 WEBHOOKS = web.AppKey("webhooks", Webhooks)
@@ -93,4 +103,5 @@ def _outcome(error: Exception) -> Outcome:
         return "refused"
     if isinstance(error, Unavailable):
         return "unavailable"
-    return "unreadable" if isinstance(error, BadRequest | WrongType | TooLarge) else "failed"
+    unreadable = isinstance(error, BadRequest | WrongType | TooLarge | web.RequestPayloadError)
+    return "unreadable" if unreadable else "failed"

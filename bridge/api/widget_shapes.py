@@ -10,8 +10,6 @@ from yarl import URL
 from bridge.api.shapes import Body, Id, Text
 from bridge.views import View, VisitorMessage
 
-# Far above what fits a message: the channel's limit answers with its number.
-_LONGEST_TEXT = 50_000
 _LONGEST_TOKEN = 200
 _LONGEST_PAGE = 500
 _LAST = (1 << 53) - 1
@@ -93,7 +91,7 @@ class NewVisitorMessage(Body):
     """
 
     client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-    text: Annotated[Text, Field(max_length=_LONGEST_TEXT)] = ""
+    text: Text = ""
     attachments: list[Id] = Field(default_factory=list, max_length=30)
     page: Annotated[Text, AfterValidator(_page)] = ""
 

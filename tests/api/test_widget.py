@@ -165,6 +165,7 @@ async def test_an_allowed_site_may_ask_and_read(
     ({"client_id": "c", "text": " \n "}, "text"),
     ({"client_id": "c", "text": "x" * 4001}, "text"),
     ({"client_id": "c", "text": "🙂" * 2001}, "text"),
+    ({"client_id": "c", "text": "x" * 900_000}, "text"),
     ({"client_id": "", "text": "x"}, "client_id"),
     ({"client_id": "c/../d", "text": "x"}, "client_id"),
     ({"client_id": 5, "text": "x"}, "client_id"),
@@ -178,6 +179,7 @@ async def test_a_wrong_message_is_refused_with_its_field(
     """The page shows that it was not sent, and why; nothing is stored."""
     refused = await elena.ask("POST", "messages", 422, json=body)
     assert refused["fields"][0]["field"] == field
+    assert refused.get("limit") == (4000 if len(str(body)) > 2000 else None)
     assert await elena.thread() == []
 
 

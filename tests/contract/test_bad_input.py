@@ -76,12 +76,40 @@ async def test_unknown_id_is_404(desk: Desk, unknown: str) -> None:
 async def test_wrong_queries_are_told_with_their_field(desk: Desk, chat: int) -> None:
     """A cursor of another list is 400; a limit out of bounds 422."""
     messages = await begin(desk, chat)
-    await problem(desk.http, "GET", "/api/conversations", 400, params={"cursor": "bm9uc2Vuc2U"})
+    for cursor in ("bm9uc2Vuc2U", "x" * 500, "é"):
+        await problem(desk.http, "GET", "/api/conversations", 400, params={"cursor": cursor})
     for query in ({"limit": "0"}, {"limit": "101"}, {"limit": "many"}, {"status": "lost"}):
         body = await problem(desk.http, "GET", "/api/conversations", 422, params=query)
         assert body["fields"][0]["field"] in query
     for query in ({"after": "-1"}, {"after": "1", "before": "2"}, {"limit": "1000"}, {"after": "9" * 30}):
         await problem(desk.http, "GET", messages, 422, params=query)
+    for size in (201, 20_000):
+        body = await problem(desk.http, "GET", "/api/conversations", 422, params={"q": "x" * size})
+        assert body["fields"][0]["field"] == "q"
+
+
+async def test_empty_value_in_a_query_is_a_missing_one(desk: Desk, chat: int) -> None:
+    """A form sends all its fields."""
+    messages = await begin(desk, chat)
+    every = "status=&channel=&assignee=&label=&q=&cursor=&limit="
+    assert (await desk.get(f"/api/conversations?{every}"))["items"]
+    assert len((await desk.get(f"{messages}?after=&before=&limit="))["items"]) == 1
+
+
+async def test_body_that_is_not_encoded_as_it_says_is_400(desk: Desk, chat: int) -> None:
+    """Wherever a body is read."""
+    messages = await begin(desk, chat)
+    for path in (messages, "/api/session", "/api/files", "/webhooks/telegram", "/webhooks/twilio"):
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        async with aiohttp.ClientSession(desk.url, headers=desk.http.headers) as http:
+            await problem(http, "POST", path, 400, data=b'{"a": 1}', headers=headers)
+
+
+async def test_form_with_a_file_is_415(desk: Desk) -> None:
+    """It would be kept with its boundaries in it, and the customer could not open it."""
+    form = aiohttp.FormData()
+    form.add_field("file", b"%PDF-1.7", filename="a.pdf", content_type="application/pdf")
+    await problem(desk.http, "POST", "/api/files", 415, data=form)
 
 
 async def test_broken_and_wrong_bodies(desk: Desk, chat: int) -> None:
@@ -112,6 +140,10 @@ async def test_text_over_the_channels_limit_is_422_with_the_limit(desk: Desk, ch
     most = limits["telegram"]["text"]
     told = await problem(desk.http, "POST", messages, 422, json={"text": "x" * (most + 1), "client_id": "b"})
     assert told["limit"] == most
+    told = await problem(desk.http, "POST", messages, 422, json={"text": "x" * 900_000, "client_id": "b"})
+    assert told["limit"] == most
+    note = {"text": "x" * 100_001, "kind": "note", "client_id": "b"}
+    assert (await problem(desk.http, "POST", messages, 422, json=note))["limit"] == 100_000
     # A face is two UTF-16 units, and Telegram counts those.
     await problem(desk.http, "POST", messages, 422, json={"text": "😀" * (most // 2 + 1), "client_id": "b"})
     await too_large(desk.http, messages, b'{"client_id":"b","text":"' + "😀".encode() * 2_500_000 + b'"}')

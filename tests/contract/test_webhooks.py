@@ -90,9 +90,18 @@ async def test_true_sms_is_answered_with_twiml_that_does_nothing(
 
 @pytest.mark.parametrize("path", ["whatsapp", "telegram/2", "nothing", "twilio/nothing"])
 async def test_webhook_of_a_channel_that_is_off_is_404(stranger: aiohttp.ClientSession, path: str) -> None:
-    """Nobody listens there."""
+    """Nobody listens there, nor answers the question by which WhatsApp begins."""
     async with stranger.post(f"/webhooks/{path}", json={}) as answer:
         await problem(answer, 404)
+    async with stranger.get(f"/webhooks/{path}", params={"hub.challenge": "1"}) as answer:
+        await problem(answer, 404)
+
+
+async def test_webhook_is_not_for_reading(stranger: aiohttp.ClientSession) -> None:
+    """Somebody who opens its address in a browser learns that it is there, and that it is posted to."""
+    async with stranger.get("/webhooks/telegram") as answer:
+        await problem(answer, 405)
+        assert answer.headers["Allow"] == "POST"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"nope", b"[]", b'"x"', b"\xff\xfe", b"null"])
