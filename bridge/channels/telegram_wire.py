@@ -20,6 +20,7 @@ from aiogram.client.default import Default
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import (
+    ClientDecodeError,
     TelegramAPIError,
     TelegramBadRequest,
     TelegramConflictError,
@@ -107,12 +108,16 @@ class _Session(AiohttpSession):
         answer = _json(content)
         if not isinstance(answer, dict) or "ok" not in answer:
             raise refused_by_gateway("Telegram", response.status)
-        if answer["ok"] is True and response.status < HTTPStatus.MULTIPLE_CHOICES:
+        status = _status(response.status, answer)
+        if answer["ok"] is True and status < HTTPStatus.MULTIPLE_CHOICES:
             return cast("T", answer.get("result"))
-        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise refused_by_gateway("Telegram", response.status)
-        answer.setdefault("description", f"error {response.status}")
-        self.check_response(bot, method, response.status, json.dumps(answer))
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise refused_by_gateway("Telegram", status)
+        answer.setdefault("description", response.reason or f"error {status}")
+        try:
+            self.check_response(bot, method, status, json.dumps(answer))
+        except ClientDecodeError:
+            raise refused_by_gateway("Telegram", status) from None
         raise Unknown("Telegram's answer makes no sense: the message may have arrived")
 
     def build_form_data(self, bot: Bot, method: TelegramMethod[Any]) -> FormData:
@@ -244,6 +249,16 @@ class TelegramWire:
             raise _refusal(error) from None
         except (ClientError, OSError) as error:  # a TimeoutError is an OSError
             raise lost("Telegram", error) from None
+
+
+def _status(status: int, answer: dict[str, Any]) -> int:
+    """What a refusal is by its `error_code` where the HTTP status is silent: the API promises only that.
+
+    https://core.telegram.org/bots/api#making-requests
+    """
+    code = answer.get("error_code")
+    silent = status < HTTPStatus.MULTIPLE_CHOICES and answer["ok"] is not True
+    return code if silent and isinstance(code, int) else status
 
 
 def _json(content: bytes) -> Any:

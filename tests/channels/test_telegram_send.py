@@ -139,6 +139,11 @@ ANSWERS: list[tuple[Answer, type[SendError]]] = [
     (refused(400, "Bad Request: message is too long"), Rejected),
     (refused(413, "Request Entity Too Large"), Rejected),
     (Answer(status=413, body=HTML), Rejected),
+    # The error's code is in the body, whatever the server before it makes of the status.
+    (Answer(status=200, body={"ok": False, "error_code": 400, "description": "Bad Request: odd"}), Rejected),
+    (Answer(status=200, body={"ok": False, "error_code": 502, "description": "Bad Gateway"}), NotSent),
+    (Answer(status=429, body={"ok": False}), Throttled),
+    (Answer(status=429, body={"ok": False, "parameters": {"retry_after": "soon"}}), NotSent),
     # Our own fault: the reply waits until the token is right.
     (refused(401, "Unauthorized"), NotSent),
     (refused(404, "Not Found"), NotSent),
