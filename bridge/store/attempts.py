@@ -5,12 +5,13 @@ A stale owner can start nothing; an outcome is evidence and is recorded whoever 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.ids import now_ms
 from bridge.models import Outcome
+from bridge.store import lanes
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Statement, Tx
 from bridge.store.receipts import settle_status
@@ -137,8 +138,7 @@ async def finish(tx: Tx, finishes: Sequence[Finish]) -> list[None]:
          for f in finishes_by_key if f.status],
     )  # fmt: skip
     await settle_status(tx, [f.message_id for f in finishes if f.status == "sent"], now)
-    waits = {f.conversation_id: f.wait for f in finishes}
-    await _LANE.run_all(tx, [{"conversation_id": c, "wait": waits[c]} for c in sorted(waits)])
+    await _move_lanes(tx, {f.conversation_id: f.wait for f in finishes})
     await note_changes(tx, [("message", row.conversation_id, row.id) for row in changed], now)
     return [None] * len(finishes)
 
@@ -157,7 +157,12 @@ async def abandoned(tx: Tx, channel_id: int, epoch: int) -> list[Any]:
         [{"message_id": row.message_id, "status": "unknown", "reason": "interrupted"}
          for row in sorted(rows, key=lambda row: row.message_id)],
     )  # fmt: skip
-    conversations = sorted({row.conversation_id for row in changed})
-    await _LANE.run_all(tx, [{"conversation_id": c, "wait": 1} for c in conversations])
+    await _move_lanes(tx, {row.conversation_id: 1 for row in changed})
     await note_changes(tx, [("message", row.conversation_id, row.id) for row in changed], now)
     return rows
+
+
+async def _move_lanes(tx: Tx, waits: Mapping[str, int]) -> None:
+    """Let each lane rest for so many ms, or go on with what waits in it."""
+    await lanes.LOCK.take(tx, waits)
+    await _LANE.run_all(tx, [{"conversation_id": c, "wait": waits[c]} for c in sorted(waits)])

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from bridge.models import AddressState
-from bridge.store.engine import Batch, Row, Statement, Tx
+from bridge.store.engine import Batch, Lock, Row, Statement, Tx
 
 _DUE = Statement(
     """SELECT conversation_id, due_at FROM lanes
@@ -46,6 +46,7 @@ _FILES = Batch(
     JOIN attachments f ON f.message_id = r.id ORDER BY f.message_id, f.position""",
     id="uuid",
 )  # fmt: skip
+LOCK = Lock("lanes", "conversation_id")
 _SLEEP = Batch(
     """UPDATE lanes SET due_at = NULL FROM {rows} WHERE lanes.conversation_id = r.conversation_id
     AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.conversation_id = lanes.conversation_id
@@ -127,6 +128,7 @@ async def _with_files(tx: Tx, rows: Sequence[Row]) -> list[Head]:
 
 async def tidy(tx: Tx, lanes: Sequence[str]) -> None:
     """Lanes that were due without a head on their channel: asleep, or moved to their head's channel."""
+    await LOCK.take(tx, lanes)
     rows = [{"conversation_id": lane} for lane in sorted(lanes)]
     await _SLEEP.run_all(tx, rows)
     heads_elsewhere = await _HEADS.run_all(tx, rows)

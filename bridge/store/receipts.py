@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.models import Receipt
 from bridge.store.changes_log import note_changes
-from bridge.store.engine import Batch, Statement, Tx
+from bridge.store.engine import Batch, Lock, Statement, Tx
 
 # `failed` and `delivered` both end the matter: whichever came first stays. Only `read` adds to it.
 RANK = {"sent": 1, "delivered": 2, "failed": 2, "read": 3}
@@ -28,9 +28,7 @@ _MESSAGES_OF = Batch(
 )  # fmt: skip
 
 # The rows are locked before their parts are read: two nodes with a receipt each see both.
-_LOCK = Batch(
-    "SELECT m.id FROM {rows} JOIN messages m ON m.id = r.id ORDER BY m.id FOR UPDATE OF m", id="uuid"
-)
+_LOCK = Lock("messages")
 _PARTS = Batch(
     """SELECT m.id, m.status, m.conversation_id, rc.status AS receipt, rc.reason FROM {rows}
     JOIN messages m ON m.id = r.id AND m.status IN ('sent', 'delivered')
@@ -65,9 +63,8 @@ async def record(tx: Tx, found: Sequence[tuple[int, Receipt]], now: int) -> None
         for key, receipt in sorted(furthest.items(), key=lambda entry: entry[0])
     ]  # fmt: skip
     await _RECEIPTS.run_all(tx, rows, now=now)
-    messages = sorted(row.message_id for row in await _MESSAGES_OF.run_all(tx, rows))
-    if tx.engine == "postgresql":  # on SQLite the transaction is the lock
-        await _LOCK.run_all(tx, [{"id": message_id} for message_id in messages])
+    messages = [row.message_id for row in await _MESSAGES_OF.run_all(tx, rows)]
+    await _LOCK.take(tx, messages)
     await settle_status(tx, messages, now)
 
 

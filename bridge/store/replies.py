@@ -17,7 +17,7 @@ from bridge.errors import BridgeError, Conflict, Invalid, NotFound
 from bridge.ids import now_ms
 from bridge.models import Limits
 from bridge.store.changes_log import note_changes
-from bridge.store.engine import Batch, Tx
+from bridge.store.engine import Batch, Lock, Tx
 from bridge.store.writer import ranked
 from bridge.text import utf16_length
 
@@ -65,9 +65,7 @@ class Accepted:
 
 Outcome = Accepted | BridgeError
 
-_LOCK = Batch(
-    "SELECT c.id FROM {rows} JOIN conversations c ON c.id = r.id ORDER BY c.id FOR UPDATE OF c", id="uuid"
-)
+_LOCK = Lock("conversations")
 _SAME = Batch(
     """SELECT m.conversation_id, m.client_id, m.id, m.data FROM {rows}
     JOIN messages m ON m.conversation_id = r.conversation_id AND m.client_id = r.client_id""",
@@ -130,10 +128,7 @@ LANES = Batch(
 async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
     """Accept what can be accepted; the others get the error that says why."""
     now = now_ms()
-    if tx.engine == "postgresql":  # on SQLite the transaction is the lock
-        await _LOCK.run_all(
-            tx, [{"id": each} for each in sorted({draft.conversation_id for draft in drafts})]
-        )
+    await _LOCK.take(tx, (draft.conversation_id for draft in drafts))
     results = await _repeats(tx, drafts)
     fresh = [draft for draft in drafts if draft.id not in results]
     routes = await _routes(tx, fresh)

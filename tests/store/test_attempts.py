@@ -44,10 +44,7 @@ class Sender:
 
     async def finish(self, attempt: str, outcome: Any, status: str, **more: Any) -> None:
         """Record an outcome."""
-        finish = Finish(
-            id=attempt, message_id=self.message_id, conversation_id=self.desk.conversation_id,
-            outcome=outcome, status=status, **more,
-        )  # fmt: skip
+        finish = outcome_of(self, attempt, outcome, status, **more)
         await self.desk.database.write(lambda tx: attempts.finish(tx, [finish]))
 
     async def receipt(self, external_id: str, status: Any) -> None:
@@ -63,6 +60,14 @@ class Sender:
         """The lanes that are due."""
         channel = self.desk.channel
         return await self.desk.database.read(lambda tx: lanes.due(tx, channel, (), 10))
+
+
+def outcome_of(sender: Sender, attempt: str, outcome: Any, status: str, **more: Any) -> Finish:
+    """What came of an attempt of the sender's message."""
+    return Finish(
+        id=attempt, message_id=sender.message_id, conversation_id=sender.desk.conversation_id,
+        outcome=outcome, status=status, **more,
+    )  # fmt: skip
 
 
 @pytest.fixture

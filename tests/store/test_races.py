@@ -1,0 +1,85 @@
+"""Two nodes at once on PostgreSQL: what one has not committed yet, the other must not overlook."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import sqlalchemy as sa
+
+from bridge.store import attempts, channels, handling, lanes, replies
+from bridge.store.engine import Database, Tx, Work, connect
+from bridge.store.tables import lanes as lane_rows
+from tests.gateways import until
+from tests.store.test_attempts import Sender, outcome_of, sender
+from tests.store.test_inbound import rows
+from tests.store.test_replies import desk
+
+__all__ = ["desk", "sender"]
+
+_WAITING = sa.text(
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+@pytest.fixture
+async def database(postgresql_url: str) -> AsyncIterator[Database]:
+    """SQLite has one writer: there two transactions are never at work at once."""
+    opened = connect(postgresql_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def channel(database: Database) -> int:
+    """The row of a channel."""
+    return await database.write(lambda tx: channels.register(tx, "telegram", "1", "Telegram"))
+
+
+async def side_by_side(database: Database, first: Work[object], second: Work[object]) -> None:
+    """Have `first` commit only when `second`, begun after it, is done or waits for it."""
+    stands, go_on = asyncio.Event(), asyncio.Event()
+
+    async def held(tx: Tx) -> None:
+        await first(tx)
+        stands.set()
+        await go_on.wait()
+
+    one = asyncio.create_task(database.write(held))
+    await stands.wait()
+    two = asyncio.create_task(database.write(second))
+
+    async def done_or_waiting() -> bool:
+        return two.done() or bool(await database.read(lambda tx: tx.run(_WAITING)))
+
+    await until(done_or_waiting)
+    go_on.set()
+    await asyncio.gather(one, two)
+
+
+async def test_reply_that_commits_while_the_one_before_ends_keeps_its_lane_awake(sender: Sender) -> None:
+    """The lane must not fall asleep over a reply that its last statement could not see yet (I5)."""
+    desk, attempt = sender.desk, await sender.start()
+    assert attempt
+    ending = outcome_of(sender, attempt, "accepted", "sent", external_id="X1")
+    await side_by_side(
+        desk.database,
+        lambda tx: replies.accept(tx, [desk.draft("and more")]),
+        lambda tx: attempts.finish(tx, [ending]),
+    )
+    (lane,) = await rows(desk.database, lane_rows)
+    assert lane.due_at is not None
+
+
+async def test_reply_that_commits_while_its_lane_is_tidied_keeps_it_awake(sender: Sender) -> None:
+    """The same where a lane is found without a message."""
+    desk = sender.desk
+    await desk.database.write(lambda tx: handling.cancel(tx, sender.message_id))
+    await side_by_side(
+        desk.database,
+        lambda tx: replies.accept(tx, [desk.draft("and more")]),
+        lambda tx: lanes.tidy(tx, [desk.conversation_id]),
+    )
+    (lane,) = await rows(desk.database, lane_rows)
+    assert lane.due_at is not None
