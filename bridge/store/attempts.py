@@ -14,7 +14,7 @@ from bridge.models import Outcome
 from bridge.store import lanes
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Statement, Tx
-from bridge.store.receipts import settle_status
+from bridge.store.receipts import hold_names, settle_status
 from bridge.store.writer import ranked
 
 
@@ -126,6 +126,7 @@ async def finish(tx: Tx, finishes: Sequence[Finish]) -> list[None]:
     """Record outcomes, forward only, and let messages and lanes follow."""
     now = now_ms()
     finishes_by_key = sorted(finishes, key=lambda f: f.message_id)
+    await hold_names(tx, (f.external_id for f in finishes if f.external_id))
     await _OUTCOME.run_all(
         tx,
         [{"id": f.id, "outcome": f.outcome, "external_id": f.external_id or None, "reason": f.reason}

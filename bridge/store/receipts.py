@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bridge.models import Receipt
@@ -20,6 +20,10 @@ _RECEIPTS = Batch(
     WHERE receipts.rank < excluded.rank AND receipts.status <> 'failed'""",
     channel_id="int", external_id="text", rank="int", status="text", reason="text",
 )  # fmt: skip
+
+# A receipt and the answer that names its part may be written at once, in two transactions that do not
+# see each other: both would pass by. Whoever names a vendor's id first holds it until its commit.
+_NAME = Batch("SELECT pg_advisory_xact_lock(hashtextextended(id, 0)) FROM {rows}", id="text")
 
 _MESSAGES_OF = Batch(
     """SELECT DISTINCT a.message_id FROM {rows}
@@ -49,6 +53,12 @@ _PULLED = Statement(
 )
 
 
+async def hold_names(tx: Tx, external_ids: Iterable[str]) -> None:
+    """Keep what others write of these ids of a vendor until our commit; on SQLite there are no others."""
+    if tx.engine == "postgresql":
+        await _NAME.run_all(tx, [{"id": each} for each in sorted(set(external_ids))])
+
+
 async def record(tx: Tx, found: Sequence[tuple[int, Receipt]], now: int) -> None:
     """Keep `(channel id, receipt)` and move the messages they speak of; unknown ones wait here."""
     furthest: dict[tuple[int, str], Receipt] = {}
@@ -62,6 +72,7 @@ async def record(tx: Tx, found: Sequence[tuple[int, Receipt]], now: int) -> None
          "status": receipt.status, "reason": receipt.reason}
         for key, receipt in sorted(furthest.items(), key=lambda entry: entry[0])
     ]  # fmt: skip
+    await hold_names(tx, (external_id for _, external_id in furthest))
     await _RECEIPTS.run_all(tx, rows, now=now)
     messages = [row.message_id for row in await _MESSAGES_OF.run_all(tx, rows)]
     await _LOCK.take(tx, messages)

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 import sqlalchemy as sa
 
+from bridge.models import Receipt
 from bridge.store import attempts, channels, handling, lanes, replies
 from bridge.store.engine import Database, Tx, Work, connect
+from bridge.store.inbound import Intake, receive
 from bridge.store.tables import lanes as lane_rows
 from tests.gateways import until
 from tests.store.test_attempts import Sender, outcome_of, sender
@@ -83,3 +85,21 @@ async def test_reply_that_commits_while_its_lane_is_tidied_keeps_it_awake(sender
     )
     (lane,) = await rows(desk.database, lane_rows)
     assert lane.due_at is not None
+
+
+@pytest.mark.parametrize("receipt_first", [True, False])
+async def test_receipt_that_commits_beside_its_answer_is_applied(sender: Sender, receipt_first: bool) -> None:
+    """The callback and the answer to our call arrive together, at two nodes (F23)."""
+    desk, attempt = sender.desk, await sender.start()
+    assert attempt
+    ending = outcome_of(sender, attempt, "accepted", "sent", external_id="X1")
+    intake = Intake(desk.channel, (Receipt(external_id="X1", status="delivered"),))
+
+    async def hear(tx: Tx) -> object:
+        return await receive(tx, [intake])
+
+    async def end(tx: Tx) -> object:
+        return await attempts.finish(tx, [ending])
+
+    await side_by_side(desk.database, *((hear, end) if receipt_first else (end, hear)))
+    assert await sender.status() == "delivered"
