@@ -57,6 +57,7 @@ async def update(
 
 async def read(tx: Tx, conversation_id: str, seq: int) -> None:
     """Somebody saw everything up to `seq`."""
+    await _locked(tx, conversation_id)  # so that what is counted as unread is what is there by then
     if await _UNREAD.run(tx, id=conversation_id, seq=seq):
         await note_changes(tx, [("conversation", conversation_id, None)], now_ms())
 

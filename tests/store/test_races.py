@@ -12,11 +12,12 @@ from bridge.models import Receipt
 from bridge.store import attempts, channels, handling, lanes, replies
 from bridge.store.engine import Database, Tx, Work, connect
 from bridge.store.inbound import Intake, receive
+from bridge.store.tables import conversations
 from bridge.store.tables import lanes as lane_rows
 from tests.gateways import until
 from tests.store.test_attempts import Sender, outcome_of, sender
-from tests.store.test_inbound import rows
-from tests.store.test_replies import desk
+from tests.store.test_inbound import hello, rows
+from tests.store.test_replies import Desk, desk
 
 __all__ = ["desk", "sender"]
 
@@ -103,3 +104,15 @@ async def test_receipt_that_commits_beside_its_answer_is_applied(sender: Sender,
 
     await side_by_side(desk.database, *((hear, end) if receipt_first else (end, hear)))
     assert await sender.status() == "delivered"
+
+
+async def test_message_that_commits_while_the_thread_is_read_stays_unread(desk: Desk) -> None:
+    """What the agent has not seen keeps its badge."""
+    database = desk.database
+    await side_by_side(
+        database,
+        lambda tx: receive(tx, [Intake(desk.channel, (hello(2),))]),
+        lambda tx: handling.read(tx, desk.conversation_id, 1),
+    )
+    (conversation,) = await rows(database, conversations)
+    assert (conversation.read_seq, conversation.unread) == (1, 1)
