@@ -153,14 +153,19 @@ class Inbox:
         self, message_id: str, agent_id: str, verdict: Literal["arrived", "again"]
     ) -> MessageView:
         """An agent says what became of a reply whose fate is unknown."""
-        channel_id = await self._database.write(lambda tx: handling.settle(tx, message_id, agent_id, verdict))
+        carriers, deadline_at = self._carriers(), now_ms() + self._deadline_ms
+        channel_id = await self._database.write(
+            lambda tx: handling.settle(
+                tx, message_id, agent_id, verdict, carriers=carriers, deadline_at=deadline_at
+            )
+        )
         return await self._after(message_id, channel_id)
 
     async def retry(self, message_id: str) -> MessageView:
         """Send a reply again that was refused, failed or expired."""
-        return await self._after(
-            message_id, await self._database.write(lambda tx: handling.retry(tx, message_id))
-        )
+        deadline_at = now_ms() + self._deadline_ms
+        channel_id = await self._database.write(lambda tx: handling.retry(tx, message_id, deadline_at))
+        return await self._after(message_id, channel_id)
 
     async def cancel(self, message_id: str) -> MessageView:
         """Take back a reply that still waits."""

@@ -168,9 +168,11 @@ class Outbox:
             if closed:
                 await self._conclude(head, *closed)
                 return
-            parts = self._parts(head)
-            for index in range(head.parts_sent, len(parts)):
-                if not await self._try(head, parts[index], last=index == len(parts) - 1):
+            parts = self._parts_left(head)
+            if not parts:  # the last one that was unclear has arrived
+                await self._conclude(head, "sent", "")
+            for index, part in enumerate(parts):
+                if not await self._try(head, part, first=index == 0, last=part is parts[-1]):
                     return
         except Unavailable:
             pass  # nothing was started: the lane is still due
@@ -179,6 +181,9 @@ class Outbox:
         finally:
             self._busy.pop(head.conversation_id, None)
             self._bell.set()
+
+    def _parts_left(self, head: Head) -> list[Outbound]:
+        return [part for part in self._parts(head) if part.part not in head.sent]
 
     def _parts(self, head: Head) -> list[Outbound]:
         files = [self._file_of(row) for row in head.files]
@@ -190,9 +195,9 @@ class Outbox:
             for index, (text, bundle) in enumerate(parts_of(head.text, files, self._channel.limits))
         ] or [Outbound(message_id=head.message_id, part=0, urn=head.urn)]  # fmt: skip
 
-    async def _try(self, head: Head, part: Outbound, *, last: bool) -> bool:
+    async def _try(self, head: Head, part: Outbound, *, first: bool, last: bool) -> bool:
         """One attempt of one part; whether the next part may follow."""
-        await self._wait_for_rate(head, part)
+        await self._wait_for_rate(part, first=first)
         attempt = new_id()
         asked = steady_clock()
         started = await self._writer.write(
@@ -214,14 +219,14 @@ class Outbox:
             await self._look_up_later(head.message_id, attempt, part.part, since, part)
         return isinstance(result, Sent)
 
-    async def _wait_for_rate(self, head: Head, part: Outbound) -> None:
+    async def _wait_for_rate(self, part: Outbound, *, first: bool) -> None:
         """The claim took one token; whatever more a part costs is taken here, before its start."""
         cost = self._cost(part)
-        more = cost - 1 if part.part == head.parts_sent else cost
+        more = cost - 1 if first else cost
         if more:
-            await asyncio.sleep(self._tokens.wait(steady_clock()) if part.part > head.parts_sent else 0)
+            await asyncio.sleep(0 if first else self._tokens.wait(steady_clock()))
             self._tokens.take(steady_clock(), more)
-        wait_for_address = self._addresses.reserve(head.urn, steady_clock())
+        wait_for_address = self._addresses.reserve(part.urn, steady_clock())
         if wait_for_address:
             await asyncio.sleep(wait_for_address)
         await self._wait_for_pause()
@@ -338,7 +343,8 @@ class Outbox:
                 log.info("look-up failed", channel=channel.type, reason=type(error).__name__)
                 continue
             if sent and not await self._is_another(sent, attempt):
-                status = "sent" if index == len(parts) - 1 else "queued"
+                left = {each.part for each in parts} - head.sent - {index}
+                status = "queued" if left else "sent"
                 await self._record(
                     Finish(id=attempt, message_id=message_id, conversation_id=head.conversation_id,
                            outcome="accepted", external_id=sent.external_id, status=status)

@@ -11,6 +11,10 @@ import pytest
 from bridge.sandbox.vendors import Vendors
 from tests.gateways import Desk, Json, running, until
 
+NUMBER = "+393331234567"
+# Two pieces on Telegram.
+LONG = " ".join(f"parola{number}" for number in range(700))
+
 
 @pytest.fixture
 async def vendors() -> AsyncIterator[Vendors]:
@@ -49,7 +53,7 @@ async def test_reply_reaches_telegram_and_is_sent(desk: Desk) -> None:
 
 async def test_reply_reaches_a_phone_by_sms_and_is_delivered(desk: Desk) -> None:
     """The receipts come back by webhook."""
-    await desk.vendors.sms.say("C'è posto?", sender="+393331234567")
+    await desk.vendors.sms.say("C'è posto?", sender=NUMBER)
     conversation = await first(desk)
     reply = await desk.reply(conversation, "Sì")
     await desk.becomes(reply, "delivered")
@@ -90,7 +94,7 @@ async def test_cut_connection_is_unknown_and_never_sent_again(desk: Desk) -> Non
 
 async def test_cut_sms_is_found_at_twilio(desk: Desk) -> None:
     """Twilio can be asked: what it has was sent."""
-    await desk.vendors.sms.say("Ci siete?", sender="+393331234567")
+    await desk.vendors.sms.say("Ci siete?", sender=NUMBER)
     conversation = await first(desk)
     await desk.vendors.sms.turn("lose", times=1)
     reply = await desk.reply(conversation, "Eccoci")
@@ -150,11 +154,33 @@ async def _blocked(desk: Desk, conversation: str) -> str:
 async def test_long_text_is_split_on_a_word(desk: Desk) -> None:
     """Over 4096 characters Telegram wants several messages; the reply stays one."""
     conversation = await giulia(desk)
-    text = " ".join(f"parola{number}" for number in range(700))
-    reply = await desk.reply(conversation, text)
+    reply = await desk.reply(conversation, LONG)
     await desk.becomes(reply, "sent")
     assert len(texts(desk.vendors)) == 2
-    assert " ".join(texts(desk.vendors)) == text
+    assert " ".join(texts(desk.vendors)) == LONG
+
+
+async def test_failed_sms_goes_once_more_when_told(desk: Desk) -> None:
+    """Twilio took it and the phone was off: the agent sends it again, and only that."""
+    await desk.vendors.sms.say("C'è posto?", sender=NUMBER)
+    conversation = await first(desk)
+    desk.vendors.sms.account.dead[NUMBER] = 30003
+    reply = await desk.becomes(await desk.reply(conversation, "Sì"), "failed")
+    assert "30003" in reply["reason"]
+    desk.vendors.sms.account.dead.clear()
+    await desk.post(f"/api/messages/{reply['id']}/retry", {})
+    await desk.becomes(reply, "delivered")
+    assert [entry["body"] for entry in desk.vendors.sms.sent] == ["Sì", "Sì"]
+
+
+async def test_rest_of_a_long_reply_follows_when_its_unclear_piece_arrived(desk: Desk) -> None:
+    """The agent saw the first piece at the customer's: what comes after it was never sent."""
+    conversation = await giulia(desk)
+    await desk.vendors.telegram.turn("lose", times=1)
+    reply = await desk.becomes(await desk.reply(conversation, LONG), "unknown")
+    await desk.post(f"/api/messages/{reply['id']}/settle", {"as": "arrived"})
+    await desk.becomes(reply, "sent")
+    assert " ".join(texts(desk.vendors)) == LONG
 
 
 async def test_expired_reply_says_so(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import orjson
@@ -9,10 +10,13 @@ import sqlalchemy as sa
 
 from bridge.errors import Conflict, NotFound
 from bridge.ids import new_id, now_ms
+from bridge.models import Limits
+from bridge.parts import parts_of
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Row, Statement, Tx
-from bridge.store.replies import LANES
-from bridge.store.tables import activity, agents, attempts, conversations, messages
+from bridge.store.receipts import settle_status
+from bridge.store.replies import LANES, Carrier
+from bridge.store.tables import activity, agents, attachments, attempts, conversations, messages
 
 
 class Keep:
@@ -29,6 +33,12 @@ _UNREAD = Statement(
 )
 # A person has decided: the lane no longer waits for news of an unknown reply.
 _RELEASE = Statement("UPDATE lanes SET due_at = {now} WHERE conversation_id = :id")
+# Sent again because its vendor failed it: an attempt that came to nothing is no part that is there.
+_FAILED = Statement(
+    """UPDATE attempts SET outcome = 'rejected', reason = rc.reason FROM receipts rc
+    WHERE attempts.message_id = :id AND attempts.outcome = 'accepted' AND rc.status = 'failed'
+        AND rc.channel_id = attempts.channel_id AND rc.external_id = attempts.external_id"""
+)
 # Ended threads stay as they are; the next message of their contact starts a new one.
 _END = Statement(
     """UPDATE conversations SET ended_at = {now}
@@ -62,28 +72,38 @@ async def read(tx: Tx, conversation_id: str, seq: int) -> None:
         await note_changes(tx, [("conversation", conversation_id, None)], now_ms())
 
 
-async def settle(tx: Tx, message_id: str, agent_id: str, verdict: Literal["arrived", "again"]) -> int:
-    """An agent knows what became of an `unknown` reply; returns the channel whose lane must run."""
+async def settle(
+    tx: Tx, message_id: str, agent_id: str, verdict: Literal["arrived", "again"], *,
+    carriers: Mapping[int, Carrier], deadline_at: int,
+) -> int:  # fmt: skip
+    """An agent knows what became of an `unknown` reply; returns the channel whose lane must run.
+
+    What follows a part that arrived goes out by itself.
+    """
     message = await _reply(tx, message_id, ("unknown",))
     if verdict == "again":
-        return await _queue(tx, message)
-    await tx.run(sa.update(messages).where(messages.c.id == message_id).values(status="sent", reason=""))
+        return await _queue(tx, message, deadline_at)
     await tx.run(
         sa.update(attempts)
         .where(attempts.c.message_id == message_id, attempts.c.outcome == "unknown")
         .values(outcome="accepted", reason="an agent says that it arrived")
     )
-    now = now_ms()
-    await tx.count(_RELEASE.text(tx.engine), {"id": message.conversation_id})
-    await note_changes(tx, [("message", message.conversation_id, message_id)], now)
+    carrier = carriers.get(message.channel_id)
+    if carrier and await _has_parts_left(tx, message, carrier.limits):
+        await _queue(tx, message, deadline_at)
+    else:
+        await _arrived(tx, message)
     current = await _locked(tx, message.conversation_id)
-    await _line(tx, current, "settled", agent_id, {"message_id": message_id, "seq": message.seq}, now)
+    data = {"message_id": message_id, "seq": message.seq}
+    await _line(tx, current, "settled", agent_id, data, now_ms())
     return int(message.channel_id)
 
 
-async def retry(tx: Tx, message_id: str) -> int:
+async def retry(tx: Tx, message_id: str, deadline_at: int) -> int:
     """Put a reply that did not go back into its lane; returns the channel whose lane must run."""
-    return await _queue(tx, await _reply(tx, message_id, ("rejected", "failed", "expired")))
+    message = await _reply(tx, message_id, ("rejected", "failed", "expired"))
+    await _FAILED.run(tx, id=message_id)
+    return await _queue(tx, message, deadline_at)
 
 
 async def cancel(tx: Tx, message_id: str) -> None:
@@ -102,12 +122,30 @@ async def end_old(tx: Tx, age_ms: int) -> int:
     return await tx.count(_END.text(tx.engine), {"age": age_ms})
 
 
-async def _queue(tx: Tx, message: Row) -> int:
+async def _has_parts_left(tx: Tx, message: Row, limits: Limits) -> bool:
+    """Whether there is more of a reply than what is at the customer's."""
+    of_message = attachments.c.message_id == message.id
+    files = await tx.run(sa.select(attachments.c.id).where(of_message))
+    parts = await tx.run(
+        sa.select(attempts.c.part)
+        .where(attempts.c.message_id == message.id, attempts.c.outcome == "accepted")
+        .distinct()
+    )
+    return max(len(parts), 1) < len(parts_of(message.text, files, limits))
+
+
+async def _arrived(tx: Tx, message: Row) -> None:
     now = now_ms()
-    await tx.run(
-        sa.update(messages).where(messages.c.id == message.id)
-        .values(status="queued", reason="", deadline_at=now + (message.deadline_at - message.created_at))
-    )  # fmt: skip
+    await tx.run(sa.update(messages).where(messages.c.id == message.id).values(status="sent", reason=""))
+    await settle_status(tx, [message.id], now)
+    await tx.count(_RELEASE.text(tx.engine), {"id": message.conversation_id})
+    await note_changes(tx, [("message", message.conversation_id, message.id)], now)
+
+
+async def _queue(tx: Tx, message: Row, deadline_at: int) -> int:
+    now = now_ms()
+    values = {"status": "queued", "reason": "", "deadline_at": deadline_at}
+    await tx.run(sa.update(messages).where(messages.c.id == message.id).values(values))
     lane = {"conversation_id": message.conversation_id, "channel_id": message.channel_id}
     await LANES.run_all(tx, [lane])
     await tx.count(_RELEASE.text(tx.engine), {"id": message.conversation_id})

@@ -27,7 +27,7 @@ _NEXT = Statement(
 )
 _HEAD_COLUMNS = """m.id, m.conversation_id, m.seq, m.channel_id, m.text, m.data, m.tries, m.address_id,
     m.deadline_at < {now} AS late, a.urn, a.state, a.consent_at,
-    (SELECT count(*) FROM attempts t WHERE t.message_id = m.id AND t.outcome = 'accepted') AS parts_sent,
+    (SELECT count(*) FROM attempts t WHERE t.message_id = m.id AND t.outcome = 'accepted') AS parts,
     (SELECT count(*) FROM attachments f WHERE f.message_id = m.id) AS files"""
 _HEADS = Batch(
     f"""SELECT {_HEAD_COLUMNS} FROM {{rows}} JOIN messages m ON m.id = (SELECT h.id FROM messages h
@@ -46,6 +46,11 @@ _FILES = Batch(
     JOIN attachments f ON f.message_id = r.id ORDER BY f.message_id, f.position""",
     id="uuid",
 )  # fmt: skip
+_SENT = Batch(
+    """SELECT t.message_id, t.part FROM {rows} JOIN attempts t ON t.message_id = r.id
+    WHERE t.outcome = 'accepted'""",
+    id="uuid",
+)  # fmt: skip
 LOCK = Lock("lanes", "conversation_id")
 _SLEEP = Batch(
     """UPDATE lanes SET due_at = NULL FROM {rows} WHERE lanes.conversation_id = r.conversation_id
@@ -61,7 +66,7 @@ _ELSEWHERE = Batch(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The next message of a lane. `parts_sent` of it are accepted already."""
+    """The next message of a lane. The parts in `sent` are accepted already."""
 
     message_id: str
     conversation_id: str
@@ -74,7 +79,7 @@ class Head:
     agreed: bool
     late: bool
     tries: int
-    parts_sent: int
+    sent: frozenset[int]
     files: tuple[Any, ...]
 
 
@@ -102,25 +107,28 @@ async def next_due(tx: Tx, channel_id: int) -> float | None:
 async def heads(tx: Tx, channel_id: int, lanes: Sequence[str]) -> list[Head]:
     """The message at the head of each lane, with its files. Lanes without one are left out."""
     rows = await _HEADS.run_all(tx, [{"conversation_id": lane} for lane in lanes])
-    return await _with_files(tx, [row for row in rows if row.channel_id == channel_id])
+    return await _complete(tx, [row for row in rows if row.channel_id == channel_id])
 
 
 async def unsettled(tx: Tx, message_id: str) -> Head | None:
     """A message whose fate is unknown, as its lane saw it; `None` when it has been settled."""
-    found = await _with_files(tx, await _UNSETTLED.run_all(tx, [{"id": message_id}]))
+    found = await _complete(tx, await _UNSETTLED.run_all(tx, [{"id": message_id}]))
     return found[0] if found else None
 
 
-async def _with_files(tx: Tx, rows: Sequence[Row]) -> list[Head]:
+async def _complete(tx: Tx, rows: Sequence[Row]) -> list[Head]:
     files: dict[str, list[Any]] = {}
+    sent: dict[str, set[int]] = {}
     for file in await _FILES.run_all(tx, [{"id": row.id} for row in rows if row.files]):
         files.setdefault(file.message_id, []).append(file)
+    for attempt in await _SENT.run_all(tx, [{"id": row.id} for row in rows if row.parts]):
+        sent.setdefault(attempt.message_id, set()).add(attempt.part)
     return [
         Head(
             message_id=row.id, conversation_id=row.conversation_id, seq=row.seq, text=row.text,
             reply_to=orjson.loads(row.data).get("reply_to", ""), urn=row.urn, address_id=row.address_id,
             state=row.state, agreed=row.consent_at is not None, late=bool(row.late), tries=row.tries,
-            parts_sent=row.parts_sent, files=tuple(files.get(row.id, ())),
+            sent=frozenset(sent.get(row.id, ())), files=tuple(files.get(row.id, ())),
         )
         for row in rows
     ]  # fmt: skip

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from bridge.ids import new_id, now_ms
-from bridge.models import Receipt
-from bridge.store import attempts, duties, lanes, receipts
+from bridge.models import Limits, Receipt
+from bridge.store import attempts, duties, handling, lanes, receipts
 from bridge.store.attempts import Finish, Start
 from bridge.store.engine import Database
 from bridge.store.replies import Accepted
@@ -18,7 +18,7 @@ from bridge.store.tables import attempts as attempt_rows
 from bridge.store.tables import lanes as lane_rows
 from bridge.store.tables import messages
 from tests.store.test_inbound import hello, rows, take
-from tests.store.test_replies import Desk, desk
+from tests.store.test_replies import DEADLINE, Desk, desk
 
 __all__ = ["desk"]
 
@@ -194,6 +194,38 @@ async def test_message_is_as_far_as_its_slowest_part(sender: Sender) -> None:
     second = await sender.start(1)
     assert second
     await sender.finish(second, "accepted", "sent", external_id="X2")
+    assert await sender.status() == "sent"
+    await sender.receipt("X2", "delivered")
+    assert await sender.status() == "delivered"
+
+
+async def test_last_part_that_arrived_is_all_that_was_missing(sender: Sender) -> None:
+    """Told that the end of a long reply is there, nothing is sent again."""
+    halves = Limits(text=10, part=5)
+    for part, outcome in enumerate(("accepted", "unknown")):
+        attempt = await sender.start(part)
+        assert attempt
+        await sender.finish(attempt, outcome, "" if part == 0 else "unknown")
+    await sender.desk.settle(sender.message_id, "arrived", halves)
+    assert await sender.status() == "sent"
+
+
+async def test_only_what_failed_is_sent_again(sender: Sender) -> None:
+    """Of two parts the first failed on its way: the second is there, and nothing doubles it."""
+    desk = sender.desk
+    for part, status in ((0, ""), (1, "sent")):
+        attempt = await sender.start(part)
+        assert attempt
+        await sender.finish(attempt, "accepted", status, external_id=f"X{part}")
+    await sender.receipt("X1", "delivered")
+    await sender.receipt("X0", "failed")
+    assert await sender.status() == "failed"
+    await desk.database.write(lambda tx: handling.retry(tx, sender.message_id, DEADLINE))
+    (head,) = await desk.database.read(lambda tx: lanes.heads(tx, desk.channel, [desk.conversation_id]))
+    assert head.sent == {1}
+    attempt = await sender.start(0)
+    assert attempt
+    await sender.finish(attempt, "accepted", "sent", external_id="X2")
     assert await sender.status() == "sent"
     await sender.receipt("X2", "delivered")
     assert await sender.status() == "delivered"

@@ -17,6 +17,7 @@ from bridge.store.replies import Accepted, Carrier, Draft, Outcome, accept
 from bridge.store.tables import conversations, lanes, messages
 from tests.store.test_inbound import hello, rows, take
 
+DEADLINE = now_ms() + 60_000
 LIMITS = Limits(text=100, part=100, files=2, file_size=1000)
 
 
@@ -34,7 +35,7 @@ class Desk:
         carrier = Carrier(label="Telegram", limits=LIMITS, pulled=more.pop("pulled", False))
         defaults: dict[str, Any] = {
             "id": new_id(), "conversation_id": self.conversation_id, "agent_id": self.agent_id,
-            "kind": "reply", "client_id": new_id(), "deadline_at": now_ms() + 60_000,
+            "kind": "reply", "client_id": new_id(), "deadline_at": DEADLINE,
             "carriers": {self.channel: carrier},
         }  # fmt: skip
         return Draft(text=text, **(defaults | more))
@@ -42,6 +43,15 @@ class Desk:
     async def accept(self, *drafts: Draft) -> list[Outcome]:
         """Hand drafts in as one batch."""
         return list(await self.database.write(lambda tx: accept(tx, drafts)))
+
+    async def settle(self, message_id: str, verdict: Any, limits: Limits = LIMITS) -> None:
+        """Say what became of a reply, to a channel with these limits."""
+        carriers = {self.channel: Carrier(label="Telegram", limits=limits, pulled=False)}
+        await self.database.write(
+            lambda tx: handling.settle(
+                tx, message_id, self.agent_id, verdict, carriers=carriers, deadline_at=DEADLINE
+            )
+        )
 
     async def statuses(self) -> list[str]:
         """The states of all replies and notes, in order."""
@@ -164,10 +174,10 @@ async def test_unknown_reply_is_settled_by_an_agent(desk: Desk) -> None:
     assert isinstance(outcome, Accepted)
     await desk.database.write(lambda tx: tx.run(sa.text("UPDATE messages SET status='unknown' WHERE seq=2")))
     message = outcome.message_id
-    await desk.database.write(lambda tx: handling.settle(tx, message, desk.agent_id, "arrived"))
+    await desk.settle(message, "arrived")
     assert await desk.statuses() == ["sent"]
     with pytest.raises(BridgeError):
-        await desk.database.write(lambda tx: handling.settle(tx, message, desk.agent_id, "again"))
+        await desk.settle(message, "again")
 
 
 async def test_queued_reply_can_be_cancelled_once(desk: Desk) -> None:
