@@ -63,6 +63,7 @@ class Outbox:
         rates = self._channel.rates
         self._tokens = Bucket(rates.overall, rates.burst, steady_clock())
         self._addresses = AddressRates(rates.address, rates.address_burst)
+        self._turn = 0
 
     # ── the loop ────────────────────────────────────────────────────────────────────────────────
 
@@ -143,10 +144,13 @@ class Outbox:
     async def _claim(self, room: int) -> tuple[int, float]:
         """Take up to `room` due lanes; how many, and in how many seconds to look again if nobody rings."""
         channel_id, busy = self._live.id, frozenset(self._busy)
+        # Half for the newest; of a single place, or an odd one, every other time.
+        self._turn = 1 - self._turn
+        fresh = (room + self._turn) // 2
 
         async def look(tx: Any) -> tuple[float | None, list[str], list[Head]]:
             later = await lanes.next_due(tx, channel_id)
-            due = await lanes.due(tx, channel_id, busy, room)
+            due = await lanes.due(tx, channel_id, busy, room, fresh)
             return later, due, await lanes.heads(tx, channel_id, due)
 
         later, due, heads = await self._database.read(look)
@@ -221,14 +225,14 @@ class Outbox:
 
     async def _wait_for_rate(self, part: Outbound, *, first: bool) -> None:
         """The claim took one token; whatever more a part costs is taken here, before its start."""
-        cost = self._cost(part)
-        more = cost - 1 if first else cost
-        if more:
-            await asyncio.sleep(0 if first else self._tokens.wait(steady_clock()))
-            self._tokens.take(steady_clock(), more)
-        wait_for_address = self._addresses.reserve(part.urn, steady_clock())
-        if wait_for_address:
-            await asyncio.sleep(wait_for_address)
+        now, cost, rest = steady_clock(), self._cost(part), 0.0
+        if first:
+            self._tokens.take(now, cost - 1)
+        else:
+            rest = self._tokens.reserve(now, cost)
+        rest = max(rest, self._addresses.reserve(part.urn, now))
+        if rest:
+            await asyncio.sleep(rest)
         await self._wait_for_pause()
 
     async def _wait_for_pause(self) -> None:

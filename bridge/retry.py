@@ -36,6 +36,12 @@ class Bucket:
         """Take tokens, present or not."""
         self._tokens = self._refill(now) - tokens
 
+    def reserve(self, now: float, tokens: float = 1.0) -> float:
+        """Take tokens at once; seconds to wait before they may be used. So no two wait for the same."""
+        wait = self.wait(now)
+        self.take(now, tokens)
+        return wait
+
     def wait(self, now: float) -> float:
         """Seconds until there is one whole token."""
         missing = 1.0 - self._refill(now)
@@ -61,10 +67,7 @@ class AddressRates:
         """Take one token of the address; seconds to wait before it may be used."""
         if len(self._buckets) > 10_000:
             self._forget(now)
-        bucket = self._buckets.setdefault(urn, Bucket(self._rate, self._burst, now))
-        wait = bucket.wait(now)
-        bucket.take(now)
-        return wait
+        return self._buckets.setdefault(urn, Bucket(self._rate, self._burst, now)).reserve(now)
 
     def _forget(self, now: float) -> None:
         full = [urn for urn, bucket in self._buckets.items() if bucket.available(now) >= max(self._burst, 1)]

@@ -78,6 +78,12 @@ def test_bucket_keeps_its_rate() -> None:
     assert 325 <= sent <= 331
 
 
+def test_those_who_wait_for_the_same_bucket_go_one_after_another() -> None:
+    """Many long replies in pieces: the second pieces must not all leave in the same instant."""
+    bucket = Bucket(2, 1, 0.0)
+    assert [bucket.reserve(0.0) for _ in range(4)] == pytest.approx([0, 0.5, 1.0, 1.5])
+
+
 def test_addresses_wait_apart() -> None:
     """One chatty customer slows only the answers to that customer."""
     rates = AddressRates(1.0, 1.0)

@@ -83,8 +83,8 @@ class Head:
     files: tuple[Any, ...]
 
 
-async def due(tx: Tx, channel_id: int, busy: Collection[str], room: int) -> list[str]:
-    """Up to `room` due lanes that are not busy: half oldest first, half newest first.
+async def due(tx: Tx, channel_id: int, busy: Collection[str], room: int, fresh: int) -> list[str]:
+    """Up to `room` due lanes that are not busy: the `fresh` newest, and for the rest oldest first.
 
     So a fresh reply does not wait behind the backlog of an hour.
     """
@@ -94,8 +94,8 @@ async def due(tx: Tx, channel_id: int, busy: Collection[str], room: int) -> list
     if len(oldest) < limit:
         return found[:room]
     newest = await _NEWEST.run(tx, channel_id=channel_id, limit=limit)
-    fresh = [row.conversation_id for row in newest if row.conversation_id not in busy][: room // 2]
-    return fresh + [lane for lane in found if lane not in fresh][: room - len(fresh)]
+    first = [row.conversation_id for row in newest if row.conversation_id not in busy][:fresh]
+    return first + [lane for lane in found if lane not in first][: room - len(first)]
 
 
 async def next_due(tx: Tx, channel_id: int) -> float | None:

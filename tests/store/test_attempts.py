@@ -59,7 +59,7 @@ class Sender:
     async def due(self) -> list[str]:
         """The lanes that are due."""
         channel = self.desk.channel
-        return await self.desk.database.read(lambda tx: lanes.due(tx, channel, (), 10))
+        return await self.desk.database.read(lambda tx: lanes.due(tx, channel, (), 10, 5))
 
 
 def outcome_of(sender: Sender, attempt: str, outcome: Any, status: str, **more: Any) -> Finish:
@@ -260,8 +260,8 @@ async def test_fresh_lane_does_not_wait_behind_a_backlog(database: Database, cha
         )
     )
     ordered = [row.conversation_id for row in await rows(database, lane_rows, "due_at")]
-    claimed = await database.read(lambda tx: lanes.due(tx, channel, (), 6))
+    claimed = await database.read(lambda tx: lanes.due(tx, channel, (), 6, 3))
     assert set(claimed) == set(ordered[:3] + ordered[-3:])
     busy = set(claimed)
-    more = await database.read(lambda tx: lanes.due(tx, channel, busy, 6))
+    more = await database.read(lambda tx: lanes.due(tx, channel, busy, 6, 3))
     assert not busy & set(more)

@@ -1,0 +1,115 @@
+"""One sender at work: a bot on a real database, before a vendor that answers by script."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from bridge.bus import MemoryBus
+from bridge.channels.live import LiveChannel
+from bridge.ids import new_id, now_ms
+from bridge.outbox import Outbox
+from bridge.store import agents, channels
+from bridge.store.engine import Database, Row, connect
+from bridge.store.replies import Accepted, Carrier, Draft, accept
+from bridge.store.tables import attempts, messages
+from bridge.store.writer import Writer
+from tests.channels.made import ok, site, telegram
+from tests.channels.scripted import Scripted, scripted
+from tests.store.test_inbound import hello, take
+
+TAKEN = ok({"message_id": 9, "date": 1, "chat": {"id": 42, "type": "private"}})
+
+
+class Rig:
+    """The parts of a sender, the vendor before it and the database behind it."""
+
+    def __init__(self, database: Database, vendor: Scripted, live: LiveChannel, agent_id: str) -> None:
+        self.database, self.vendor, self.channel = database, vendor, live.id
+        self._live, self._agent_id = live, agent_id
+        self.bus, self.writer = MemoryBus(), Writer(database)
+        self.outbox = Outbox(
+            live, database=database, writer=self.writer, bus=self.bus, node="node-a",
+            file_of=lambda row: row, send_timeout=5,
+        )  # fmt: skip
+        self._running: list[asyncio.Task[None]] = []
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin to send."""
+        self._running.append(asyncio.create_task(self.outbox.run()))
+        return self._running[-1]
+
+    async def stop(self) -> None:
+        """End without a word."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self.outbox.close(0)
+
+    async def reply(self, *texts: str, chat: int = 42) -> list[str]:
+        """Customers write, and are answered; the ids of the answers."""
+        await take(self.database, self.channel, hello(new_number(), chat=chat))
+        query = sa.text(
+            "SELECT c.id FROM conversations c JOIN addresses a ON a.id = c.address_id WHERE a.urn = :urn"
+        )
+        (row,) = await self.database.read(lambda tx: tx.run(query, {"urn": f"telegram:{chat}"}))
+        carrier = Carrier(label="Telegram", limits=self._live.channel.limits, pulled=False)
+        drafts = [
+            Draft(
+                id=new_id(), conversation_id=row.id, agent_id=self._agent_id, kind="reply", text=text,
+                client_id=new_id(), deadline_at=now_ms() + 60_000, carriers={self.channel: carrier},
+            )
+            for text in texts
+        ]  # fmt: skip
+        accepted = await self.database.write(lambda tx: accept(tx, drafts))
+        return [one.message_id for one in accepted if isinstance(one, Accepted)]
+
+    async def statuses(self) -> list[str]:
+        """The states of all replies, in the order in which they were written."""
+        query = sa.select(messages.c.status).where(messages.c.direction == "outbound")
+        found = await self.database.read(
+            lambda tx: tx.run(query.order_by(messages.c.created_at, messages.c.seq))
+        )
+        return [row.status for row in found]
+
+    async def attempts(self) -> Sequence[Row]:
+        """The ledger, in its order."""
+        query = sa.select(attempts).order_by(attempts.c.started_at, attempts.c.id)
+        return await self.database.read(lambda tx: tx.run(query))
+
+    def said(self) -> list[Any]:
+        """The texts that the vendor was asked to send, in order."""
+        return [asked.form["text"][0] for asked in self.vendor.asked if "text" in asked.form]
+
+
+_numbers = iter(range(1, 1_000_000))
+
+
+def new_number() -> int:
+    """An update's number that was not there before."""
+    return next(_numbers)
+
+
+@asynccontextmanager
+async def rig(database_url: str, **settings: str) -> AsyncIterator[Rig]:
+    """A bot with these settings, ready to send."""
+    database = connect(database_url)
+    async with scripted() as vendor:
+        vendor.will(TAKEN)
+        channel = telegram(site(send_timeout=5), TELEGRAM_API_BASE=vendor.base, **settings)
+        row = await database.write(lambda tx: channels.register(tx, "telegram", "1", "Telegram"))
+        agent = await database.write(
+            lambda tx: agents.add(tx, email="anna@example.com", name="Anna", password_hash="")
+        )
+        made = Rig(database, vendor, LiveChannel(row, channel), agent.id)
+        try:
+            yield made
+        finally:
+            await made.stop()
+            await made.writer.close()
+            await channel.close()
+            await database.close()
