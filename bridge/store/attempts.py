@@ -54,11 +54,18 @@ _FENCE = Batch(
     WHERE duties.name = r.duty AND duties.epoch = r.epoch RETURNING duties.name, duties.epoch""",
     duty="text", epoch="int", lease="bigint",
 )  # fmt: skip
+# Between the claim and this the sender may have rested for long: the customer's last word counts,
+# and so does what another owner did meanwhile. No part leaves that is there or on its way.
 _SENDING = Batch(
     """UPDATE messages SET status = 'sending', reason = '' FROM {rows}
     WHERE messages.id = r.message_id AND messages.status IN ('queued', 'sending')
+        AND messages.deadline_at >= {now}
+        AND EXISTS (SELECT 1 FROM addresses a WHERE a.id = messages.address_id
+            AND a.state = 'open' AND a.consent_at IS NOT NULL)
+        AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = messages.id AND t.part = r.part
+            AND (t.outcome IS NULL OR t.outcome = 'accepted'))
     RETURNING messages.id, messages.conversation_id""",
-    message_id="uuid",
+    message_id="uuid", part="int",
 )  # fmt: skip
 _START = Batch(
     """INSERT INTO attempts (id, message_id, part, channel_id, epoch, started_at)
@@ -107,7 +114,7 @@ async def start(tx: Tx, starts: Sequence[Start]) -> list[bool]:
     rows = [{"duty": name, "epoch": epoch, "lease": duties[name, epoch]} for name, epoch in sorted(duties)]
     held = {(row.name, row.epoch) for row in await _FENCE.run_all(tx, rows)}
     allowed = sorted((s for s in starts if (s.duty, s.epoch) in held), key=lambda s: s.message_id)
-    sending = await _SENDING.run_all(tx, [{"message_id": s.message_id} for s in allowed])
+    sending = await _SENDING.run_all(tx, [{"message_id": s.message_id, "part": s.part} for s in allowed])
     where = {row.id: row.conversation_id for row in sending}
     made = [s for s in allowed if s.message_id in where]
     await _START.run_all(

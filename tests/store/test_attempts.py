@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from bridge.ids import new_id, now_ms
-from bridge.models import Limits, Receipt
+from bridge.models import Limits, Receipt, Standing
 from bridge.store import attempts, duties, handling, lanes, receipts
 from bridge.store.attempts import Finish, Start
 from bridge.store.engine import Database
@@ -98,6 +98,29 @@ async def test_stale_epoch_starts_nothing(sender: Sender) -> None:
     assert taken == 2
     assert await sender.start(epoch=1) is None
     assert await sender.start(epoch=2) is not None
+
+
+async def test_part_that_is_there_or_on_its_way_is_not_started_again(sender: Sender) -> None:
+    """A task that rested while its duty passed to another node and back knows nothing of it (F31)."""
+    attempt = await sender.start()
+    assert attempt
+    assert await sender.start() is None
+    await sender.finish(attempt, "accepted", "", external_id="X1")
+    assert await sender.start() is None
+    assert await sender.start(part=1) is not None
+
+
+async def test_opt_out_holds_from_the_moment_it_is_stored(sender: Sender) -> None:
+    """The sender rested between its look and its call, and the customer wrote STOP meanwhile (I7)."""
+    stop = Standing(key="stop", urn="telegram:7", state="opted_out", reason="STOP")
+    await take(sender.desk.database, sender.desk.channel, stop)
+    assert await sender.start() is None
+
+
+async def test_nothing_is_started_after_its_deadline(sender: Sender) -> None:
+    """The channel's pause was longer than the reply had."""
+    await sender.desk.database.write(lambda tx: tx.run(sa.update(messages).values(deadline_at=now_ms() - 1)))
+    assert await sender.start() is None
 
 
 async def test_duty_is_held_by_one_owner(sender: Sender) -> None:
