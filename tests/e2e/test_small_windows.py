@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Browser, expect
+import re
+
+from playwright.async_api import Browser, Locator, expect
+
+from tests.e2e.conftest import context_of
 
 expect.set_options(timeout=30_000)
 
@@ -18,3 +22,34 @@ async def test_door_scrolls_where_it_is_higher_than_the_window(chromium: Browser
     await page.mouse.move(360, 300)
     await page.mouse.wheel(0, 600)
     await expect(page.get_by_role("button", name="Create and open the inbox")).to_be_in_viewport(ratio=1)
+
+
+async def test_search_of_the_rail_opens_in_one_piece(chromium: Browser, demo: str) -> None:
+    """Where the side bar is a rail the field grows over the list, its glass and its cross inside it."""
+    context = await context_of(chromium, demo, viewport={"width": 1100, "height": 800})
+    page = await context.new_page()
+    await page.goto("/inbox/")
+    await expect(page.get_by_role("link", name=re.compile(r"^Mine( \d+)?$"))).to_be_visible()
+    await page.keyboard.press("/")
+    await page.keyboard.type("vaso")
+    search = page.get_by_role("search")
+    field, cross = search.get_by_role("searchbox"), search.get_by_role("button", name="Clear the search")
+    for inside in (search.locator("svg").first, cross):
+        await expect(inside).to_be_visible()
+        assert await is_inside(inside, field)
+    await cross.click()
+    await expect(field).to_have_value("")
+    await expect(field).to_be_focused()
+
+
+async def is_inside(inner: Locator, outer: Locator) -> bool:
+    """Whether one box lies in the other."""
+    small, large = await inner.bounding_box(), await outer.bounding_box()
+    assert small
+    assert large
+    return (
+        small["x"] >= large["x"]
+        and small["y"] >= large["y"]
+        and small["x"] + small["width"] <= large["x"] + large["width"]
+        and small["y"] + small["height"] <= large["y"] + large["height"]
+    )

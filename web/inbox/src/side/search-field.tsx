@@ -22,6 +22,7 @@ export function SearchField() {
   const clear = () => {
     clearTimeout(timer.current);
     if (field.current) field.current.value = "";
+    field.current?.focus();
     go({ q: "" });
   };
   const onKeyDown = (event: KeyboardEvent) => {
