@@ -1,3 +1,4 @@
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Conversation } from "../../../shared/api";
 import { rich, t } from "../../../shared/i18n";
 import { Avatar } from "../../../shared/icons";
@@ -31,22 +32,27 @@ export function whoReplied(id: string): string {
   return theirs.find((one) => one.author && one.author.id !== myId.peek())?.author?.name ?? "";
 }
 
-/** Asked once before a reply that may say the same as a colleague's. */
+/** Asked once before a reply that may say the same as a colleague's. It takes the focus: Enter and Esc keep the text. */
 export function Meanwhile({ name, onSend, onKeep }: { name: string; onSend: () => void; onKeep: () => void }) {
+  const keep = useRef<HTMLButtonElement>(null);
+  useLayoutEffect(() => keep.current?.focus(), []);
+  const answer = (act: () => void) => {
+    act();
+    document.getElementById("compose")?.focus();
+  };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "Escape") return;
     event.preventDefault();
     event.stopPropagation();
-    onKeep();
-    document.getElementById("compose")?.focus();
+    answer(onKeep);
   };
   return (
     <div class="meanwhile" role="alertdialog" aria-label={t("compose.meanwhile", { name })} onKeyDown={onKeyDown}>
       <span>{t("compose.meanwhile", { name: firstName(name) })}</span>
-      <button type="button" class="button small" autofocus onClick={onKeep}>
+      <button ref={keep} type="button" class="button small" onClick={() => answer(onKeep)}>
         {t("compose.meanwhile.no")}
       </button>
-      <button type="button" class="button small primary" onClick={onSend}>
+      <button type="button" class="button small primary" onClick={() => answer(onSend)}>
         {t("compose.send")}
       </button>
     </div>

@@ -1,0 +1,50 @@
+"""Without a mouse: the focus is always where the work goes on."""
+
+from __future__ import annotations
+
+from playwright.async_api import Browser, Page, expect
+
+from tests.e2e.conftest import context_of
+from tests.e2e.test_walks import inbox, unique, visitor_writes
+
+expect.set_options(timeout=30_000)
+
+
+async def ask(chromium: Browser, demo: str, *questions: str) -> None:
+    """A visitor of the shop asks."""
+    shop = await (await chromium.new_context(base_url=demo)).new_page()
+    await shop.goto("/sandbox/shop")
+    for question in questions:
+        await visitor_writes(shop, question)
+
+
+async def open_thread(page: Page, question: str) -> None:
+    """The conversation that ends with this question."""
+    await page.get_by_role("link").filter(has_text=question).click()
+    await expect(page.get_by_role("log", name="Messages")).to_contain_text(question)
+
+
+async def test_escape_keeps_the_text_when_a_colleague_replied_meanwhile(chromium: Browser, demo: str) -> None:
+    """The question takes the focus: Esc goes back to the text, and nothing was sent."""
+    anna = await inbox(await (await context_of(chromium, demo)).new_page())
+    paolo = await inbox(await (await context_of(chromium, demo, "paolo")).new_page())
+    question, theirs, mine = unique("Avete tazze?"), unique("Sì, otto"), unique("Ne abbiamo otto")
+    await ask(chromium, demo, question)
+    for page in (anna, paolo):
+        await open_thread(page, question)
+    box = anna.get_by_role("textbox", name="Reply", exact=True)
+    await box.fill(mine)
+    await paolo.get_by_role("textbox", name="Reply", exact=True).fill(theirs)
+    await paolo.keyboard.press("Enter")
+    await expect(anna.get_by_role("log", name="Messages")).to_contain_text(theirs)
+    await box.press("Enter")
+    await expect(anna.get_by_role("button", name="Keep writing")).to_be_focused()
+    await anna.keyboard.press("Escape")
+    await expect(anna.get_by_role("alertdialog")).to_have_count(0)
+    await expect(box).to_be_focused()
+    await expect(box).to_have_value(mine)
+    await expect(anna.get_by_role("log", name="Messages")).not_to_contain_text(mine)
+    for key in ("Enter", "Tab", "Enter"):
+        await anna.keyboard.press(key)
+    await expect(anna.get_by_role("log", name="Messages")).to_contain_text(mine)
+    await expect(box).to_be_focused()
