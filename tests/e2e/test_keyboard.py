@@ -48,3 +48,26 @@ async def test_escape_keeps_the_text_when_a_colleague_replied_meanwhile(chromium
         await anna.keyboard.press(key)
     await expect(anna.get_by_role("log", name="Messages")).to_contain_text(mine)
     await expect(box).to_be_focused()
+
+
+async def test_what_is_typed_right_after_n_is_the_note(chromium: Browser, demo: str) -> None:
+    """Quick fingers lose no letter, and none of them is taken for another command."""
+    desk = await inbox(await (await context_of(chromium, demo)).new_page())
+    question = unique("Fate resi?")
+    await ask(chromium, demo, question)
+    await open_thread(desk, question)
+    await desk.keyboard.press("n")
+    await desk.keyboard.type("entro trenta giorni")
+    await expect(desk.get_by_role("textbox", name="Note", exact=True)).to_have_value("entro trenta giorni")
+
+
+async def test_after_resolving_the_focus_is_on_the_next_conversation(chromium: Browser, demo: str) -> None:
+    """The conversation goes, with what had the focus in it: the next one's row takes over."""
+    desk = await inbox(await (await context_of(chromium, demo)).new_page())
+    first, second = unique("Siete a Faenza?"), unique("Spedite in Francia?")
+    for question in (first, second):
+        await ask(chromium, demo, question)
+    await open_thread(desk, second)
+    await desk.get_by_role("log", name="Messages").focus()
+    await desk.keyboard.press("e")
+    await expect(desk.get_by_role("link").filter(has_text=first)).to_be_focused()

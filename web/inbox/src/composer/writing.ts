@@ -32,8 +32,8 @@ export function write(tab?: Tab): void {
   const id = place.peek().conversation;
   if (!id) return;
   if (tab) writing(id).tab.value = tab;
-  // The field of the other tab is there after the next drawing.
-  requestAnimationFrame(() => document.getElementById("compose")?.focus());
+  // At once: the next key is already part of the text.
+  document.getElementById("compose")?.focus();
 }
 
 /** The customer's addresses, the last used first. */

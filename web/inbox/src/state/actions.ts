@@ -36,9 +36,20 @@ export async function resolve(id: string): Promise<void> {
   const here = place.peek();
   const next = here.conversation === id ? neighbour(id) : here.conversation;
   const done = change(id, { status: "resolved" });
-  if (here.conversation === id) go({ conversation: isPhone() ? "" : next, contact: false }, true);
+  if (here.conversation === id) {
+    go({ conversation: isPhone() ? "" : next, contact: false }, true);
+    keepFocus(next);
+  }
   say(t("toast.resolved"), () => void takeBack(id, here.conversation === id));
   if (!(await done) && here.conversation === id) go({ conversation: id }, true);
+}
+
+/** What had the focus went with the conversation: the next one's row takes it over. */
+function keepFocus(next: string): void {
+  requestAnimationFrame(() => {
+    if (document.activeElement !== document.body) return;
+    document.querySelector<HTMLElement>(`a[data-conversation="${next}"]`)?.focus();
+  });
 }
 
 async function takeBack(id: string, open: boolean): Promise<void> {
