@@ -215,8 +215,8 @@ class Widget:
         )
 
     async def _said(self, visitor: str, client_id: str) -> VisitorMessage | None:
-        urn = webchat.urn_of(visitor)
-        return await self._context.database.read(lambda tx: visitors.said(tx, self._id, urn, client_id))
+        urn, key = webchat.urn_of(visitor), webchat.key_of(visitor, client_id)
+        return await self._context.database.read(lambda tx: visitors.said(tx, self._id, urn, key))
 
     async def _check(self, visitor: str, body: NewVisitorMessage) -> MessageKind:
         """The kind of a message that may be stored; `Invalid` for one that may not."""

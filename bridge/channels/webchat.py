@@ -130,6 +130,11 @@ def urn_of(visitor: str) -> str:
     return f"webchat:{visitor}"
 
 
+def key_of(visitor: str, client_id: str) -> str:
+    """What makes a visitor's message unique: the page's own id for it."""
+    return f"msg:{visitor}:{client_id}"
+
+
 def message(
     visitor: str, client_id: str, text: str, *,
     uploads: Iterable[str] = (), kind: MessageKind = "text", page: str = "",
@@ -137,6 +142,6 @@ def message(
     """What a visitor wrote, under the page's own id for it. `uploads` are files they own."""
     data: Mapping[str, str] = {"page": page} if page else {}
     return Inbound(
-        key=f"msg:{visitor}:{client_id}", urn=urn_of(visitor), external_id=client_id, kind=kind, text=text,
+        key=key_of(visitor, client_id), urn=urn_of(visitor), external_id=client_id, kind=kind, text=text,
         uploads=tuple(uploads), data=data,
     )  # fmt: skip

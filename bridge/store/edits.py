@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from bridge.models import Edit
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Tx, as_json
+from bridge.store.quotes import WRITTEN
 
 _EDITS = Batch(
-    """SELECT m.id, m.conversation_id, m.channel_id, m.external_id, m.text FROM {rows}
-    JOIN messages m ON m.channel_id = r.channel_id AND m.external_id = r.external_id""",
-    channel_id="int", external_id="text",
+    f"""SELECT m.id, m.conversation_id, m.channel_id, m.external_id, m.text FROM {{rows}} {WRITTEN}""",
+    contact_id="uuid", channel_id="int", external_id="text",
 )  # fmt: skip
 _VERSIONS = Batch(
     "INSERT INTO versions (message_id, at, text) SELECT message_id, CAST(:now AS bigint), text FROM {rows}",
@@ -24,15 +24,18 @@ _EDITED = Batch(
 )  # fmt: skip
 
 
-async def apply(tx: Tx, edits: Sequence[tuple[int, Edit]], now: int) -> None:
+async def apply(tx: Tx, edits: Sequence[tuple[str, int, Edit]], now: int) -> None:
     """Keep the old version beside the new one; an edit that changes nothing to see is nothing.
 
-    `edits` are pairs of a channel's id and an edit, in their order.
+    `edits` are `(contact id, channel id, edit)`, in their order.
     """
-    rows = [{"channel_id": channel_id, "external_id": edit.external_id} for channel_id, edit in edits]
+    rows = [
+        {"contact_id": contact_id, "channel_id": channel_id, "external_id": edit.external_id}
+        for contact_id, channel_id, edit in edits
+    ]
     known = {(row.channel_id, row.external_id): row for row in await _EDITS.run_all(tx, rows)}
     texts = {key: row.text for key, row in known.items()}
-    for channel_id, edit in edits:
+    for _, channel_id, edit in edits:
         key = (channel_id, edit.external_id)
         if key not in known or texts[key] == edit.text:
             continue

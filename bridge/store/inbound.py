@@ -171,7 +171,8 @@ async def receive(tx: Tx, intakes: Sequence[Intake]) -> list[Taken]:
             item.taken.asides.append(item.event)
     await _addresses(tx, fresh, now)
     await _messages(tx, [item for item in fresh if isinstance(item.event, Inbound)], now)
-    await edits.apply(tx, [(i.channel_id, i.event) for i in fresh if isinstance(i.event, Edit)], now)
+    edited = [i for i in fresh if isinstance(i.event, Edit)]
+    await edits.apply(tx, [(_address(i).contact_id, i.channel_id, i.event) for i in edited], now)
     verdicts = [
         Verdict(i.address.id, i.event.state, i.event.reason, i.event.opt_in)
         for i in fresh
@@ -246,7 +247,8 @@ async def _messages(tx: Tx, items: list[_Item], now: int) -> None:
         if item.event.album:
             albums[key] = (item.message_id, "")
     placed = await _place(tx, new, now)
-    quotes = await quoted(tx, [(i.channel_id, i.event.reply_to) for i in new if i.event.reply_to])
+    answers = [item for item in new if item.event.reply_to]
+    quotes = await quoted(tx, [(_address(i).contact_id, i.channel_id, i.event.reply_to) for i in answers])
     await _MESSAGES.run_all(tx, [_row(i, placed, quotes) for i in new], now=now)
     await _captions(tx, joined)
     await _files(tx, items, now)

@@ -22,8 +22,8 @@ T = TypeVar("T")
 _PRAGMAS = (
     "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000",
     "cache_size=-32768", "temp_store=MEMORY", "trusted_schema=OFF",
-    # In pages: a log of 16 MB. What changes often is copied back once for many commits.
-    "wal_autocheckpoint=4000",
+    # In pages: a log of 40 MB. What changes often is copied back once for many commits.
+    "wal_autocheckpoint=10000",
 )  # fmt: skip
 
 

@@ -156,7 +156,9 @@ conversations = _table(
              postgresql_where=sa.text("ended_at IS NULL"), sqlite_where=sa.text("ended_at IS NULL")),
     sa.Index("conversations_contact_id", "contact_id"),
     sa.Index("conversations_recent", "status", "last_message_at", "id"),
-    sa.Index("conversations_assignee", "assignee_id", "status", "last_message_at"),
+    sa.Index("conversations_assignee", "assignee_id", "status", "last_message_at",
+             postgresql_where=sa.text("assignee_id IS NOT NULL"),
+             sqlite_where=sa.text("assignee_id IS NOT NULL")),
     hot=True,
 )  # fmt: skip
 
@@ -188,9 +190,6 @@ messages = _table(
     sa.Index("messages_client_id", "conversation_id", "client_id", unique=True,
              postgresql_where=sa.text("client_id IS NOT NULL"),
              sqlite_where=sa.text("client_id IS NOT NULL")),
-    sa.Index("messages_external_id", "channel_id", "external_id",
-             postgresql_where=sa.text("external_id IS NOT NULL"),
-             sqlite_where=sa.text("external_id IS NOT NULL")),
     sa.Index("messages_album", "address_id", "album", unique=True,
              postgresql_where=sa.text("album IS NOT NULL"), sqlite_where=sa.text("album IS NOT NULL")),
     sa.Index("messages_waiting", "conversation_id", "seq",

@@ -18,7 +18,7 @@ from bridge.ids import now_ms
 from bridge.store import receipts
 from bridge.store.engine import Row, Tx
 from bridge.store.messages import views
-from bridge.store.tables import addresses, attachments, contacts, conversations, messages
+from bridge.store.tables import addresses, attachments, contacts, conversations, events, messages
 from bridge.views import MessageView, Person, VisitorMessage
 
 _STEP = 1 << 32
@@ -52,10 +52,8 @@ _BEFORE = (
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
 _BY_ID = _ROWS.where(messages.c.id.in_(sa.bindparam("ids", expanding=True)))
-_SAID = _ROWS.where(
-    messages.c.channel_id == sa.bindparam("channel"),
-    messages.c.external_id == sa.bindparam("client_id"),
-    messages.c.direction == "inbound",
+_SAID = _ROWS.join(events, events.c.id == messages.c.id).where(
+    events.c.channel_id == sa.bindparam("channel"), events.c.key == sa.bindparam("key")
 )
 _CHANGED = (
     sa.select(messages.c.id.label("message_id"), addresses.c.id, addresses.c.urn)
@@ -128,12 +126,12 @@ async def thread(tx: Tx, channel_id: int, urn: str, *, before: int | None = None
     return await _compose(tx, threads, rows[:limit][::-1], more=len(rows) > limit)
 
 
-async def said(tx: Tx, channel_id: int, urn: str, client_id: str) -> VisitorMessage | None:
-    """The message that this visitor sent under the page's own id for it."""
+async def said(tx: Tx, channel_id: int, urn: str, key: str) -> VisitorMessage | None:
+    """The message of this visitor whose event has this key."""
     address = await _address(tx, channel_id, urn)
     if address is None:
         return None
-    rows = await tx.run(_SAID, {"address": address, "channel": channel_id, "client_id": client_id})
+    rows = await tx.run(_SAID, {"address": address, "channel": channel_id, "key": key})
     if not rows:
         return None
     return (await _compose(tx, await tx.run(_THREADS, {"address": address}), rows)).items[0]

@@ -170,11 +170,15 @@ class Writer:
 
     async def _attempt(self, batch: _Batch) -> BaseException | None:
         """One transaction; the error that ended it, if one did."""
-        try:
-            _settle(batch, await self._database.write(self._writing(batch)))
-        except Exception as error:  # noqa: BLE001  # returned, not hidden
-            return error
-        return None
+        done: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+
+        def ended(results: list[Any] | None, error: BaseException | None) -> None:
+            if error is None and results is not None:
+                _settle(batch, results)
+            done.set_result(error)
+
+        self._database.begin(self._writing(batch), ended)
+        return await done
 
 
 async def _steps(tx: Tx, batch: _Batch) -> list[Any]:

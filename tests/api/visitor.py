@@ -51,6 +51,8 @@ class Visitor:
             await ws.send_json({"type": "hello", "token": self.token})
             tab = Tab(ws)
             tab.first = await tab.next("messages")
+            while tab.first["more"] is None:  # news that committed while the newest were read
+                tab.first = await tab.next("messages")
             yield tab
 
 

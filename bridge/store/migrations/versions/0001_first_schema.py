@@ -179,7 +179,12 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index(
-        "conversations_assignee", "conversations", ["assignee_id", "status", "last_message_at"], unique=False
+        "conversations_assignee",
+        "conversations",
+        ["assignee_id", "status", "last_message_at"],
+        unique=False,
+        postgresql_where=sa.text("assignee_id IS NOT NULL"),
+        sqlite_where=sa.text("assignee_id IS NOT NULL"),
     )
     op.create_index("conversations_contact_id", "conversations", ["contact_id"], unique=False)
     op.create_index(
@@ -292,14 +297,6 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("client_id IS NOT NULL"),
         sqlite_where=sa.text("client_id IS NOT NULL"),
-    )
-    op.create_index(
-        "messages_external_id",
-        "messages",
-        ["channel_id", "external_id"],
-        unique=False,
-        postgresql_where=sa.text("external_id IS NOT NULL"),
-        sqlite_where=sa.text("external_id IS NOT NULL"),
     )
     op.create_index(
         "messages_unsettled",
