@@ -10,18 +10,33 @@ from bridge.errors import NotFound
 from bridge.ids import now_ms
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Row, Tx
-from bridge.store.tables import addresses, channels, contacts, conversations
+from bridge.store.tables import addresses, channels, contacts, conversations, messages
 from bridge.store.usable import why_not
 from bridge.views import AddressView, ContactView
 
 _IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
 _CONTACTS = sa.select(contacts).where(contacts.c.id.in_(_IDS))
+_last_inbound_at = (
+    sa.select(sa.func.max(messages.c.created_at))
+    .join(conversations, conversations.c.id == messages.c.conversation_id)
+    .where(
+        conversations.c.contact_id == addresses.c.contact_id,
+        messages.c.address_id == addresses.c.id,
+        messages.c.direction == "inbound",
+    )
+    .scalar_subquery()
+)
 # The one that was used last comes first.
 _ADDRESSES = (
-    sa.select(addresses, channels.c.type.label("channel"), channels.c.state.label("channel_state"))
+    sa.select(
+        addresses,
+        channels.c.type.label("channel"),
+        channels.c.state.label("channel_state"),
+        _last_inbound_at.label("last_inbound_at"),
+    )
     .join(channels, channels.c.id == addresses.c.channel_id)
     .where(addresses.c.contact_id.in_(_IDS))
-    .order_by(sa.func.coalesce(addresses.c.last_inbound_at, 0).desc(), addresses.c.id)
+    .order_by(sa.func.coalesce(_last_inbound_at, 0).desc(), addresses.c.id)
 )
 
 

@@ -212,13 +212,15 @@ class Upsert(Batch):
 
     PostgreSQL returns them. SQLite would hand them out row by row, and between two rows a busy
     interpreter lets other threads run: there `found`, a query over `{rows}` that gives the same
-    columns, reads them all in one value.
+    columns, reads them all in one value. So it need not write a row that stays as it is: `changes`
+    says which one does not.
     """
 
     def __init__(
-        self, sql: str, back: str, found: str, **columns: Literal["uuid", "int", "bigint", "text"]
-    ) -> None:
-        super().__init__(sql, **columns)
+        self, sql: str, back: str, found: str, *, changes: str = "true",
+        **columns: Literal["uuid", "int", "bigint", "text"],
+    ) -> None:  # fmt: skip
+        super().__init__(f"{sql} WHERE {changes}" if "DO UPDATE" in sql else sql, **columns)
         self._returning = Batch(f"{sql} RETURNING {back}", **columns)
         self._found = Batch(f"SELECT json_group_array(json_array({back})) AS found FROM ({found})", **columns)
         self._row: Any = namedtuple("Found", back)  # type: ignore[misc]  # its columns are data

@@ -64,23 +64,24 @@ _EVENTS = Upsert(
     id="uuid", channel_id="int", key="text", body="text", state="text", error="text",
 )  # fmt: skip
 
-# `heard_at` is empty where the customer said nothing (a block, a receipt of STOP alone).
+# `heard_at` is empty where the customer said nothing (a block, a receipt of STOP alone). When the
+# customer last wrote is what the messages say: an address that stays as it is costs no write.
 _ADDRESSES = Upsert(
-    """INSERT INTO addresses (id, channel_id, urn, contact_id, handle, consent_source, consent_at,
-        last_inbound_at, created_at)
+    """INSERT INTO addresses (id, channel_id, urn, contact_id, handle, consent_source, consent_at, created_at)
     SELECT id, channel_id, urn, contact_id, handle, CASE WHEN heard_at IS NULL THEN '' ELSE 'wrote' END,
-        heard_at, heard_at, CAST(:now AS bigint) FROM {rows} WHERE true
+        heard_at, CAST(:now AS bigint) FROM {rows} WHERE true
     ON CONFLICT (channel_id, urn) DO UPDATE SET
         handle = CASE WHEN excluded.handle = '' THEN addresses.handle ELSE excluded.handle END,
-        state = CASE WHEN excluded.last_inbound_at IS NOT NULL AND addresses.state IN ('blocked', 'invalid')
+        state = CASE WHEN excluded.consent_at IS NOT NULL AND addresses.state IN ('blocked', 'invalid')
             THEN 'open' ELSE addresses.state END,
         consent_source = CASE WHEN addresses.consent_at IS NULL THEN excluded.consent_source
             ELSE addresses.consent_source END,
-        consent_at = coalesce(addresses.consent_at, excluded.consent_at),
-        last_inbound_at = coalesce(excluded.last_inbound_at, addresses.last_inbound_at)""",
+        consent_at = coalesce(addresses.consent_at, excluded.consent_at)""",
     "channel_id, urn, id, contact_id",
     """SELECT a.channel_id, a.urn, a.id, a.contact_id FROM {rows}
     JOIN addresses a ON a.channel_id = r.channel_id AND a.urn = r.urn""",
+    changes="""excluded.handle NOT IN ('', addresses.handle) OR excluded.consent_at IS NOT NULL
+        AND (addresses.consent_at IS NULL OR addresses.state IN ('blocked', 'invalid'))""",
     id="uuid", channel_id="int", urn="text", contact_id="uuid", handle="text", heard_at="bigint",
 )  # fmt: skip
 

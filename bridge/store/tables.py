@@ -101,7 +101,6 @@ addresses = _table(
     _count("verified"),
     _text("consent_source"),
     _ms("consent_at"),
-    _ms("last_inbound_at"),
     _ms("created_at", nullable=False),
     sa.UniqueConstraint("channel_id", "urn"),
     sa.Index("addresses_contact_id", "contact_id"),

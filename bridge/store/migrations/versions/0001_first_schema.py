@@ -91,7 +91,6 @@ def upgrade() -> None:
         sa.Column("verified", sa.Integer(), server_default="0", nullable=False),
         sa.Column("consent_source", sa.Text(), server_default="", nullable=False),
         sa.Column("consent_at", MS, nullable=True),
-        sa.Column("last_inbound_at", MS, nullable=True),
         sa.Column("created_at", MS, nullable=False),
         sa.ForeignKeyConstraint(["channel_id"], ["channels.id"], name="addresses_channel_id_fkey"),
         sa.ForeignKeyConstraint(
