@@ -1,26 +1,22 @@
 """Calls to Telegram's Bot API, through aiogram: https://core.telegram.org/bots/api#making-requests.
 
-The only file that imports aiogram: it takes seconds and 130 MB, so it is loaded when a bot is set.
+Like `telegram_session.py` it imports aiogram, which takes seconds and 130 MB: so both are loaded when
+a bot is set.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 from urllib.parse import quote
 
-import orjson
 from aiogram import Bot
-from aiogram.client.default import Default
-from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import (
-    ClientDecodeError,
     TelegramAPIError,
     TelegramBadRequest,
     TelegramConflictError,
@@ -49,10 +45,11 @@ from aiogram.methods import (
     TelegramMethod,
 )
 from aiogram.types import FSInputFile, ReplyParameters
-from aiohttp import ClientError, ClientSession, ClientTimeout, FormData, TCPConnector
+from aiohttp import ClientError
 
 from bridge.channels.base import SetUpError
-from bridge.channels.http import lost, patience, refused_by_gateway
+from bridge.channels.http import lost, patience
+from bridge.channels.telegram_session import Session
 from bridge.errors import MediaError, NotSent, Rejected, SendError, Throttled, Unknown, Unreachable
 from bridge.models import File, Outbound, Sent
 
@@ -66,70 +63,6 @@ _GONE = re.compile(r"(chat|user) not found|deactivated|(peer|chat)_id_invalid", 
 _AS_DOCUMENT = re.compile(r"photo_|image_process_failed|voice_messages_forbidden", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\"\\/]")
 _CHUNK = 64 * 1024
-_UNSET = (type(None), Default)
-
-T = TypeVar("T")
-
-
-class _Session(AiohttpSession):
-    """aiogram's session, with answers as plain JSON and errors as they are.
-
-    Full models of every answer cost more than the call itself and fail on a field that is new; and
-    wrapped network errors would hide whether a request ever left.
-    """
-
-    def __init__(self, api: TelegramAPIServer, timeout: ClientTimeout, user_agent: str) -> None:
-        super().__init__(api=api)
-        self._patience, self._user_agent = timeout, user_agent
-
-    async def create_session(self) -> ClientSession:
-        if self._session is None or self._session.closed:
-            self._session = ClientSession(
-                connector=TCPConnector(**self._connector_init),
-                timeout=self._patience, headers={"User-Agent": self._user_agent},
-            )  # fmt: skip
-        return self._session
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-    async def make_request(
-        self,
-        bot: Bot,
-        method: TelegramMethod[T],
-        timeout: int | None = None,  # noqa: ARG002 - aiogram's; `TelegramWire` bounds the call
-    ) -> T:
-        session = await self.create_session()
-        url = self.api.api_url(token=bot.token, method=method.__api_method__)
-        form = self.build_form_data(bot=bot, method=method)
-        async with session.post(url, data=form, allow_redirects=False) as response:
-            content = await response.read()
-        answer = _json(content)
-        if not isinstance(answer, dict) or "ok" not in answer:
-            raise refused_by_gateway("Telegram", response.status)
-        status = _status(response.status, answer)
-        if answer["ok"] is True and status < HTTPStatus.MULTIPLE_CHOICES:
-            return cast("T", answer.get("result"))
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise refused_by_gateway("Telegram", status)
-        answer.setdefault("description", response.reason or f"error {status}")
-        try:
-            self.check_response(bot, method, status, json.dumps(answer))
-        except ClientDecodeError:
-            raise refused_by_gateway("Telegram", status) from None
-        raise Unknown("Telegram's answer makes no sense: the message may have arrived")
-
-    def build_form_data(self, bot: Bot, method: TelegramMethod[Any]) -> FormData:
-        """What aiogram builds, without its dump of the whole model: a third of the cost of a call."""
-        given = {name: value for name, value in vars(method).items() if type(value) not in _UNSET}
-        if any(type(value) is FSInputFile for value in given.values()):
-            return super().build_form_data(bot, method)
-        form = FormData()
-        for name, value in given.items():
-            plain = type(value) in (str, int)
-            form.add_field(name, str(value) if plain else self.prepare_value(value, bot, files={}))
-        return form
 
 
 class TelegramWire:
@@ -138,7 +71,7 @@ class TelegramWire:
     def __init__(self, token: str, base: str, *, send_timeout: float, user_agent: str) -> None:
         self._api = TelegramAPIServer.from_base(base)
         self._timeout = send_timeout
-        self._session = _Session(self._api, patience(send_timeout), user_agent)
+        self._session = Session(self._api, patience(send_timeout), user_agent)
         self._bot = Bot(token, session=self._session)
 
     async def close(self) -> None:
@@ -249,28 +182,6 @@ class TelegramWire:
             raise _refusal(error) from None
         except (ClientError, OSError) as error:  # a TimeoutError is an OSError
             raise lost("Telegram", error) from None
-
-
-def _status(status: int, answer: dict[str, Any]) -> int:
-    """What a refusal is by its `error_code` where the HTTP status is silent: the API promises only that.
-
-    https://core.telegram.org/bots/api#making-requests
-    """
-    code = answer.get("error_code")
-    silent = status < HTTPStatus.MULTIPLE_CHOICES and answer["ok"] is not True
-    return code if silent and isinstance(code, int) else status
-
-
-def _json(content: bytes) -> Any:
-    """JSON as Telegram may send it: Python's parser takes lone surrogates, orjson does not."""
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _dict(value: Any) -> dict[str, Any]:
