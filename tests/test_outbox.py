@@ -70,6 +70,16 @@ async def first(desk: Desk) -> str:
     return await until(look)
 
 
+async def test_recording_leaves_as_a_voice_message(desk: Desk) -> None:
+    """As the customer's own do: played in the chat, not a file to open elsewhere."""
+    conversation = await giulia(desk)
+    recording = b"OggS\x00\x02" + bytes(20) + b"\x01\x13OpusHead\x01\x01" + bytes(17)
+    async with desk.http.post("/api/files", params={"name": "nota.ogg"}, data=recording) as made:
+        file = await made.json()
+    await desk.becomes(await desk.reply(conversation, "", attachments=[file["id"]]), "sent")
+    assert [entry["method"] for entry in desk.vendors.telegram.sent] == ["sendVoice"]
+
+
 async def test_replies_of_a_conversation_leave_in_order(desk: Desk) -> None:
     """Ten quick replies are read in the order they were written (I3)."""
     conversation = await giulia(desk)

@@ -92,6 +92,8 @@ def sniff(head: bytes, claimed: str) -> str:
 
     Anything a browser could run (HTML, SVG, scripts) that is only claimed becomes plain bytes.
     """
+    if head.startswith(b"OggS") and head[28:36] == b"OpusHead":  # RFC 7845: what recorders make
+        return "audio/ogg"
     try:
         found = puremagic.from_string(head, mime=True) if head else ""
     except puremagic.PureError:
@@ -106,8 +108,10 @@ def sniff(head: bytes, claimed: str) -> str:
     return mime
 
 
-def kind_of(mime: str) -> Literal["image", "video", "audio", "document"]:
+def kind_of(mime: str) -> Literal["image", "video", "audio", "voice", "document"]:
     """The kind of attachment that a media type makes."""
+    if mime == "audio/ogg":
+        return "voice"
     if mime in ("image/jpeg", "image/png", "image/webp", "image/gif"):
         return "image"
     if mime.startswith("video/"):

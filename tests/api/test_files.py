@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from bridge.ids import new_id
 from bridge.signing import signed_link
@@ -45,6 +46,14 @@ async def test_picture_goes_in_and_comes_out(anna: aiohttp.ClientSession) -> Non
         assert "sandbox" in response.headers["Content-Security-Policy"]
     async with anna.get(file["url"], headers={"Range": "bytes=0-3"}) as response:
         assert (response.status, await response.read()) == (206, PNG[:4])
+
+
+@pytest.mark.parametrize("claimed", ["audio/ogg", "video/ogg", "application/octet-stream"])
+async def test_recording_is_a_voice_message(anna: aiohttp.ClientSession, claimed: str) -> None:
+    """Opus in Ogg is what Telegram plays as one; browsers call it by several names."""
+    recording = b"OggS\x00\x02" + bytes(20) + b"\x01\x13OpusHead\x01\x01" + bytes(17)
+    file = await upload(anna, recording, "nota.ogg", claimed)
+    assert (file["mime"], file["kind"]) == ("audio/ogg", "voice")
 
 
 async def test_what_a_browser_could_run_is_only_downloaded(anna: aiohttp.ClientSession) -> None:
