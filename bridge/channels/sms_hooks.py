@@ -32,11 +32,14 @@ from bridge.models import (
     Webhook,
 )
 
-# Twilio acts on these single words itself: https://help.twilio.com/articles/223134027. YES is an
-# answer to many questions too, but a customer who gets no SMS is asked none by SMS: for a number
-# that is opted out it means what Twilio takes it for, for an open one it changes nothing.
-_STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
+# Twilio acts on these single words itself: https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out.
+# YES is an answer to many questions too, but a customer who gets no SMS is asked none by SMS: for a
+# number that is opted out it means what Twilio takes it for, for an open one it changes nothing.
+_STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 _START = frozenset({"START", "YES", "UNSTOP"})
+# What may stand around the word: blanks of any script, marks that nobody sees, a sentence's signs.
+_EDGE = "[\\s\\u200b-\\u200f\\u2060\\ufeff.,!\"'“”]+"
+_AROUND = re.compile(f"^{_EDGE}|{_EDGE}$")
 _STATUSES: Mapping[str, ReceiptStatus | None] = {
     "accepted": None, "scheduled": None, "queued": None, "sending": None, "receiving": None, "received": None,
     "sent": "sent", "delivered": "delivered", "read": "read",
@@ -153,7 +156,7 @@ def status(form: Form, raw: str) -> list[Event]:
 def _consent(form: Form, text: str, key: str, urn: str) -> list[Event]:
     """`OptOutType` is Twilio's own verdict (Advanced Opt-Out); without it the word alone decides."""
     verdict = _first(form, "OptOutType").upper()
-    word = text.strip(" \t\r\n.,!\"'“”").upper()
+    word = _AROUND.sub("", text).upper()
     if verdict == "STOP" or (not verdict and word in _STOP):
         return [Standing(key=f"{key}:stop", urn=urn, state="opted_out", reason="The customer wrote STOP")]
     if verdict == "START" or (not verdict and word in _START):

@@ -93,7 +93,21 @@ def test_f18_word_that_changes_consent_is_a_message_and_a_standing(name: str, st
 
 
 @pytest.mark.parametrize(
-    "word", ["STOP", "stopall", " Unsubscribe ", "CANCEL\n", "end", "Quit.", '\t"stop"!']
+    "word",
+    [
+        "STOP",
+        "stopall",
+        " Unsubscribe ",
+        "CANCEL\n",
+        "end",
+        "Quit.",
+        '\t"stop"!',
+        "revoke",
+        "OptOut",
+        "\u00a0Stop\u00a0",
+        "\u200eSTOP\u200b",
+        "\ufeffstop\u2003",
+    ],
 )
 def test_f18_every_stop_word_counts_in_any_case_and_with_blanks(word: str) -> None:
     """Twilio acts on them with or without `OptOutType`, and so must we."""
@@ -103,7 +117,7 @@ def test_f18_every_stop_word_counts_in_any_case_and_with_blanks(word: str) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["stop it", "Can you cancel?", "yes please", "the end", "STOP STOP", "", "."]
+    "text", ["stop it", "Can you cancel?", "yes please", "the end", "STOP STOP", "opt out", "", ".", "\u200b"]
 )
 def test_word_within_a_sentence_changes_nothing(text: str) -> None:
     """Only the single word is a command."""
