@@ -91,14 +91,21 @@ class MediaFetcher:
     @property
     def _at_home(self) -> bool:
         """A stand-in on this machine: its file server is here too."""
-        host = self._base.host or ""
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        return _is_loopback(self._base)
 
     def _pinned(self, url: URL) -> bool:
-        return url.origin() == self._base.origin()
+        """Whether an address is the API's own. A stand-in's may be spelled `localhost` or `127.0.0.1`."""
+        same_door = (url.scheme, url.port) == (self._base.scheme, self._base.port)
+        return url.origin() == self._base.origin() or (
+            same_door and _is_loopback(self._base) and _is_loopback(url)
+        )
+
+
+def _is_loopback(url: URL) -> bool:
+    try:
+        return ipaddress.ip_address(url.host or "").is_loopback
+    except ValueError:
+        return url.host == "localhost"
 
 
 def _url(text: str, of: URL | None = None) -> URL:

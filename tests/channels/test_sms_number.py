@@ -152,6 +152,18 @@ async def test_f21_credentials_never_cross_to_another_host(
     assert "authorization" not in vendor.asked[-1].headers
 
 
+async def test_f21_stand_in_by_another_name_of_this_machine_is_asked(
+    number: SmsChannel, vendor: Scripted, elsewhere: Scripted
+) -> None:
+    """It may call itself `localhost` where the setting says 127.0.0.1; another port is somebody else."""
+    vendor.will(Answer(body=b"x"))
+    assert await fetched(number, vendor.base.replace("127.0.0.1", "localhost") + MEDIA) == b"x"
+    assert vendor.asked[0].headers["authorization"].startswith("Basic ")
+    with pytest.raises(MediaError):
+        await fetched(number, elsewhere.base.replace("127.0.0.1", "localhost") + MEDIA)
+    assert elsewhere.asked == []
+
+
 @pytest.mark.parametrize(
     "ref",
     ["http://169.254.169.254/latest/meta-data", "https://api.twilio.com.evil.example/x", "https://evil.example/x",
