@@ -157,9 +157,9 @@ class TwilioWire:
         except SendError:
             raise
         except TwilioRestException as error:
-            raise refusal(error.code, error.status, error.msg) from None
+            raise refusal(_number(error.code), error.status, error.msg) from None
         except TwilioServiceException as error:
-            raise refusal(error.code, error.status, error.detail or error.title) from None
+            raise refusal(_number(error.code), error.status, error.detail or error.title) from None
         except (TwilioException, ValueError, KeyError, TypeError):  # an answer that is none
             raise Unknown("Twilio's answer makes no sense: the message may have arrived") from None
         except (ClientError, OSError) as error:  # a TimeoutError is an OSError
@@ -193,4 +193,9 @@ def _from_us(message: MessageInstance, sender: str, service: str) -> bool:
 
 
 def _files(message: MessageInstance) -> int:
-    return int(message.num_media) if (message.num_media or "").isdecimal() else 0
+    return _number(message.num_media) or 0
+
+
+def _number(value: Any) -> int | None:
+    """Twilio's API says some numbers as text; others who speak it say others so."""
+    return int(value) if str(value).isdecimal() else None

@@ -35,7 +35,7 @@ def resource(**more: Any) -> dict[str, Any]:
 TAKEN = Answer(status=201, body=resource())
 
 
-def refused(status: int, code: int | None, message: str = "Refused", **headers: str) -> Answer:
+def refused(status: int, code: int | str | None, message: str = "Refused", **headers: str) -> Answer:
     body = {"message": message, "status": status, "more_info": "https://www.twilio.com/docs/errors"}
     return Answer(status=status, body=body | ({"code": code} if code else {}), headers=headers)
 
@@ -147,10 +147,10 @@ async def test_answer_says_whether_to_try_again(
 @pytest.mark.parametrize(
     ("code", "state"),
     [(21610, "opted_out"), (21211, "invalid"), (21614, "invalid"), (30004, "invalid"), (30005, "invalid"),
-     (30006, "invalid"), (63003, "invalid"), (63024, "invalid")],
+     (30006, "invalid"), (63003, "invalid"), (63024, "invalid"), ("21610", "opted_out")],
 )  # fmt: skip
 async def test_f18_refusal_of_the_number_closes_it(
-    number: SmsChannel, vendor: Scripted, code: int, state: str
+    number: SmsChannel, vendor: Scripted, code: int | str, state: str
 ) -> None:
     """Nothing is tried again there, nor is it a fallback; the agent reads why."""
     vendor.will(refused(400, code))
@@ -241,6 +241,7 @@ FOUND: list[tuple[str, dict[str, Any]]] = [
     ("while it has no time yet", {"date_created": None}),
     ("on a clock that differs by a second", {"date_created": formatdate(SINCE / 1000 - 1)}),
     ("in whatever state", {"status": "undelivered"}),
+    ("with its numbers as numbers", {"num_media": 0, "num_segments": 1}),
 ]
 MISSED: list[tuple[str, dict[str, Any]]] = [
     ("another text", {"body": "Sì!"}),
@@ -248,6 +249,7 @@ MISSED: list[tuple[str, dict[str, Any]]] = [
     ("from another number of ours", {"from": "+390546010299"}),
     ("the customer's own", {"direction": "inbound", "from": "+393331234567"}),
     ("with files", {"num_media": "1"}),
+    ("with files, counted by a number", {"num_media": 1}),
 ]
 
 
