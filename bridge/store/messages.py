@@ -9,6 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from bridge.errors import NotFound
+from bridge.ids import now_ms
 from bridge.store.engine import Row, Tx
 from bridge.store.tables import (
     agents,
@@ -16,6 +17,7 @@ from bridge.store.tables import (
     channels,
     contacts,
     conversations,
+    lanes,
     messages,
     versions,
 )
@@ -27,9 +29,35 @@ _INTERNAL = ("request", "reply_to")
 # Later than this after the vendor's time, a message is shown as late (UX, "Thread").
 _LATE_MS = 120_000
 
+# Only of those that wait, or a long thread would be walked for each of its messages.
+_waits = (messages.c.status == "queued") & (messages.c.reason == "")
+_earlier = messages.alias("earlier")
+_BEHIND = sa.case(
+    (
+        _waits,
+        sa.exists().where(
+            _earlier.c.conversation_id == messages.c.conversation_id,
+            _earlier.c.seq < messages.c.seq,
+            _earlier.c.status.in_(("queued", "sending")),
+        ),
+    ),
+    else_=False,
+)
+_LANE_DUE_AT = sa.case(
+    (
+        _waits,
+        sa.select(lanes.c.due_at)
+        .where(lanes.c.conversation_id == messages.c.conversation_id)
+        .scalar_subquery(),
+    )
+)
 _SELECT = sa.select(
     messages,
     channels.c.type.label("channel"),
+    channels.c.label.label("channel_label"),
+    channels.c.paused_until,
+    _BEHIND.label("behind"),
+    _LANE_DUE_AT.label("lane_due_at"),
     agents.c.name.label("agent_name"),
     conversations.c.contact_id,
     contacts.c.name.label("contact_name"),
@@ -125,10 +153,20 @@ def _view(row: Row, files: list[AttachmentView]) -> MessageView:
     return MessageView(
         id=row.id, conversation_id=row.conversation_id, seq=row.seq, direction=row.direction,
         kind=row.kind, channel=row.channel, channel_id=row.channel_id, text=row.text, data=data,
-        attachments=files, status=row.status, reason=row.reason, author=_author(row),
+        attachments=files, status=row.status, reason=row.reason or _why_it_waits(row), author=_author(row),
         client_id=row.client_id, reply_to=Quote(**quote) if quote else None,
         created_at=row.created_at, provider_at=row.provider_at, edited_at=row.edited_at, late=late,
     )  # fmt: skip
+
+
+def _why_it_waits(row: Row) -> str:
+    """Why a reply waits that nobody has tried yet; empty for one that is about to leave."""
+    now = now_ms()
+    if row.status != "queued":
+        return ""
+    if (row.paused_until or 0) > now:
+        return f"{row.channel_label} asks for a pause"
+    return "waits for the reply before it" if row.behind or (row.lane_due_at or 0) > now else ""
 
 
 def _author(row: Row) -> Person | None:

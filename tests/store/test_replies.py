@@ -10,10 +10,13 @@ import sqlalchemy as sa
 from bridge.errors import BridgeError, Conflict, Invalid, NotFound
 from bridge.ids import new_id, now_ms
 from bridge.models import Limits, Standing
-from bridge.store import agents, handling
+from bridge.store import agents, attempts, channels, handling
+from bridge.store import messages as message_views
+from bridge.store.attempts import Finish
 from bridge.store.engine import Database
 from bridge.store.inbound import Intake, receive
 from bridge.store.replies import Accepted, Carrier, Draft, Outcome, accept
+from bridge.store.tables import channels as channel_table
 from bridge.store.tables import conversations, lanes, messages
 from tests.store.test_inbound import hello, rows, take
 
@@ -189,3 +192,26 @@ async def test_queued_reply_can_be_cancelled_once(desk: Desk) -> None:
     assert await desk.statuses() == ["rejected"]
     with pytest.raises(Conflict):
         await desk.database.write(lambda tx: handling.cancel(tx, message))
+
+
+async def reasons(desk: Desk) -> list[str]:
+    """Why each reply waits, in order, as the API shows it."""
+    items = await desk.database.read(lambda tx: message_views.after(tx, desk.conversation_id, 1, 10))
+    assert {item.status for item in items} <= {"queued", "unknown"}
+    return [item.reason for item in items]
+
+
+async def test_reply_that_waits_says_why(desk: Desk) -> None:
+    """Before anybody has tried it, too: it stands behind another, or the vendor wants a pause."""
+    first, second = desk.draft("first"), desk.draft("second")
+    await desk.accept(first, second)
+    assert await reasons(desk) == ["", "waits for the reply before it"]
+    await desk.database.write(lambda tx: channels.pause(tx, desk.channel, 60_000))
+    assert await reasons(desk) == ["Telegram asks for a pause"] * 2
+    await desk.database.write(lambda tx: tx.run(sa.update(channel_table).values(paused_until=None)))
+    unknown = Finish(
+        id=new_id(), message_id=first.id, conversation_id=desk.conversation_id, outcome="unknown",
+        status="unknown", reason="no answer in time", wait=60_000,
+    )  # fmt: skip
+    await desk.database.write(lambda tx: attempts.finish(tx, [unknown]))
+    assert await reasons(desk) == ["no answer in time", "waits for the reply before it"]

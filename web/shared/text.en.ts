@@ -256,6 +256,7 @@ export const en = {
   "why.broken": "{vendor} is not working",
   "why.pause": "{vendor} asks for a pause",
   "why.file": "{vendor} takes no file of this size",
+  "why.behind": "it waits for the reply before it",
   "why.interrupted": "it was interrupted",
   "route.channel_off": "This channel is off",
 

@@ -6,7 +6,8 @@ import { channelName } from "../state/conversations";
 const SENTENCES: [RegExp, TextKey][] = [
   [/^(\w+) (?:cannot be reached|gave no answer)/, "why.unreachable"],
   [/^(\w+) is not (?:working|available)/, "why.broken"],
-  [/^(\w+) does not take messages now/, "why.pause"],
+  [/^(\w+) (?:does not take messages now|asks for a pause)/, "why.pause"],
+  [/^waits for the reply before it$/, "why.behind"],
   [/^(\w+) takes no file of this size/, "why.file"],
   [/^interrupted$/, "why.interrupted"],
 ];
