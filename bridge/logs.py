@@ -11,6 +11,7 @@ from typing import Literal
 
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 
 
 def configure(form: Literal["auto", "json", "text"], level: str) -> None:
@@ -41,7 +42,8 @@ def configure(form: Literal["auto", "json", "text"], level: str) -> None:
 
 def _is_ours(record: logging.LogRecord) -> bool:
     """Whether a line is about us: bytes that are no HTTP are answered 400, and may hold a token."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    theirs = HttpProcessingError | RequestPayloadError
+    return not (record.exc_info and isinstance(record.exc_info[1], theirs))
 
 
 def _as_is(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

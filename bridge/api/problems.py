@@ -66,7 +66,9 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
             raise
         return of_http(error)
     except web.RequestPayloadError:  # not what its Content-Encoding or Transfer-Encoding says
-        return of_error(BadRequest("The body is broken"))
+        response = of_error(BadRequest("The body is broken"))
+        response.force_close()  # nobody knows where the next request would begin
+        return response
     except Contended:
         return of_error(Unavailable("The database is too busy"))
     except BadData:
