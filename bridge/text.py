@@ -33,7 +33,7 @@ def split(text: str, limit: int) -> list[str]:
     """`text` in pieces of at most `limit` UTF-16 units, cut after a line, else after a word.
 
     Vendors count as JavaScript does: a character outside the BMP is two. Such a pair, and a word
-    that fits a piece, is never cut in two.
+    that fits a piece, is never cut in two. A piece of blanks alone is left out: vendors refuse it.
     """
     pieces: list[str] = []
     rest = text
@@ -43,11 +43,9 @@ def split(text: str, limit: int) -> list[str]:
         if cut < len(head) // 2:
             cut = max(head.rfind(" "), cut)
         end = cut + 1 if cut > 0 else len(head)
-        pieces.append(rest[:end].rstrip() or rest[:end])
+        pieces.append(rest[:end].rstrip())
         rest = rest[end:]
-    if rest or not pieces:
-        pieces.append(rest)
-    return pieces
+    return [piece for piece in [*pieces, rest] if piece.strip()] or [text[:limit]]
 
 
 def utf16_length(text: str) -> int:

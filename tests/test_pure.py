@@ -24,11 +24,20 @@ def test_split_loses_no_word_and_keeps_the_limit(text: str, limit: int) -> None:
     pieces = split(text, limit)
     assert all(utf16_length(piece) <= limit for piece in pieces)
     assert "".join("".join(pieces).split()) == "".join(text.split())
+    assert all(piece.strip() for piece in pieces) or pieces == [text[:limit]]
 
 
 def test_split_cuts_after_a_word() -> None:
     """A reader never meets half a word that would have fitted."""
     assert split("uno due tre quattro", 8) == ["uno due", "tre", "quattro"]
+
+
+def test_split_leaves_out_what_is_blank() -> None:
+    """Telegram refuses an empty message: a long line of blanks must not cost the words around it."""
+    assert split("uno" + " " * 29 + "due", 8) == ["uno", "due"]
+    assert split(" " * 30 + "due", 8) == ["due"]
+    assert split("uno due" + "\n" * 30, 8) == ["uno due"]
+    assert split(" " * 30, 8) == [" " * 8]
 
 
 def test_split_never_cuts_an_emoji() -> None:
