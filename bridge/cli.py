@@ -115,7 +115,9 @@ def add(
     admin: Annotated[bool, typer.Option(help="May change settings.")] = False,
 ) -> None:
     """Add an agent."""
+    from bridge.api.endpoint import validate
     from bridge.api.passwords import SHORTEST, hash_password
+    from bridge.api.shapes import NewAgent
     from bridge.store import agents
 
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else typer.prompt(
@@ -123,8 +125,11 @@ def add(
     )  # fmt: skip
     if len(password) < SHORTEST:
         raise SettingsError([f"The password needs at least {SHORTEST} characters."])
-    hashed, role = hash_password(password), "admin" if admin else "agent"
-    made = _with_database(lambda tx: agents.add(tx, email=email, name=name, password_hash=hashed, role=role))
+    new = validate(NewAgent, {"email": email, "name": name, "password": password})
+    hashed, role = hash_password(new.password), "admin" if admin else "agent"
+    made = _with_database(
+        lambda tx: agents.add(tx, email=new.email, name=new.name, password_hash=hashed, role=role)
+    )
     typer.echo(f"Added {made.name} ({made.email}).")
 
 

@@ -57,13 +57,18 @@ class SignIn(Body):
     password: Annotated[Text, Field(max_length=LONGEST)]
 
 
-class SetUp(Body):
-    """Who becomes the first administrator, with the token of the one-time link."""
+class NewAgent(Body):
+    """Somebody who will answer."""
 
-    token: Annotated[Text, Field(max_length=200)]
     email: Email
     name: Name
     password: NewPassword
+
+
+class SetUp(NewAgent):
+    """Who becomes the first administrator, with the token of the one-time link."""
+
+    token: Annotated[Text, Field(max_length=200)]
 
 
 class ProfileChange(Body):

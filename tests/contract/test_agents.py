@@ -88,11 +88,14 @@ async def test_wrong_token_is_401_and_is_in_no_log(
     assert "Bearer" not in bridge.log
 
 
-async def test_agent_that_exists_or_has_a_short_password_is_refused(bridge: Bridge, desk: Desk) -> None:
+async def test_agent_that_cannot_be_is_refused(bridge: Bridge, desk: Desk) -> None:
     """With one line that says why, and a code that scripts see."""
-    again = ("agent", "add", EMAIL.upper(), "--name", "Anna", "--password-stdin")
-    short = ("agent", "add", "bruno@example.com", "--name", "Bruno", "--password-stdin")
-    for command, password in ((again, PASSWORD), (short, "short")):
+    refused = (
+        (EMAIL.upper(), "Anna", PASSWORD), ("bruno@example.com", "Bruno", "short"),
+        ("bruno", "Bruno", PASSWORD), ("bruno@example.com", " ", PASSWORD),
+    )  # fmt: skip
+    for email, name, password in refused:
+        command = ("agent", "add", email, "--name", name, "--password-stdin")
         done = await asyncio.to_thread(bridge.run, *command, stdin=f"{password}\n")
         assert done.returncode != 0
         assert done.stderr.count("\n") == 1
