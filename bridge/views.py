@@ -49,13 +49,17 @@ class LimitsView(View):
 
 
 class ChannelView(View):
-    """A channel: `state` says whether it works now, `detail` why it does not."""
+    """A channel: `state` says whether it works now, `detail` why it does not.
+
+    `health` is whether messages travel on it, whoever is at fault: in `setup` they do not.
+    """
 
     id: int
     type: str
     label: str
     identity: str
     state: Literal["up", "degraded", "down", "setup"]
+    health: Literal["up", "degraded", "down"]
     detail: str = ""
     limits: LimitsView
 

@@ -79,4 +79,7 @@ async def _state(desk: Desk, wanted: str) -> bool:
     """Whether Telegram's channel is in this state, with what to do unless it is up."""
     items = (await desk.get("/api/channels"))["items"]
     (found,) = (item for item in items if item["type"] == "telegram")
-    return bool(found["state"] == wanted and bool(found["detail"]) == (wanted != "up"))
+    if found["state"] != wanted:
+        return False
+    assert found["health"] == ("up" if wanted == "up" else "down")
+    return bool(found["detail"]) == (wanted != "up")

@@ -30,7 +30,7 @@ class LiveChannel:
         channel, limits = self.channel, self.channel.limits
         return ChannelView(
             id=self.id, type=channel.type, label=channel.label, identity=channel.identity,
-            state=self.state, detail=self.detail,
+            state=self.state, health="down" if self.state == "setup" else self.state, detail=self.detail,
             limits=LimitsView(
                 text=limits.text, caption=limits.caption, files=limits.files, file_size=limits.file_size,
                 highest=limits.highest, segments=limits.segments,

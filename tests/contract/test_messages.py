@@ -166,6 +166,7 @@ async def test_channels_show_type_label_health_and_limits(desk: Desk) -> None:
     for item in items:
         assert item["label"]
         assert item["state"] in ("up", "degraded", "down", "setup")
+        assert item["health"] in ("up", "degraded", "down")
         assert item["limits"]["text"] > 0
 
 
