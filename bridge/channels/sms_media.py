@@ -1,7 +1,7 @@
 """Customers' files of an MMS, fetched from Twilio without handing the credentials to anyone else.
 
 Twilio's media addresses want HTTP Basic and answer with a redirect to a file server that must not
-see it: https://www.twilio.com/docs/messaging/api/media-resource.
+see it, and that may send on to another: https://www.twilio.com/docs/messaging/api/media-resource.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bridge.errors import MediaError
 LIMIT = 20_000_000  # Twilio takes at most 5 MB; a file server that sends without end is cut off
 _CHUNK = 64 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
-_FINAL = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_MOST_REDIRECTS = 3
 
 
 class _PublicOnly(AbstractResolver):
@@ -74,14 +74,16 @@ class MediaFetcher:
             raise MediaError("The file is not on Twilio's host", final=True)
         session = await stack.enter_async_context(ClientSession(timeout=self._timeout))
         response = await stack.enter_async_context(session.get(url, auth=self._auth, allow_redirects=False))
-        if response.status not in _REDIRECTS:
-            return _good(response)
-        target = _url(response.headers.get("Location", ""), url)
-        session = await stack.enter_async_context(self._bare_session(target))
-        return _good(await stack.enter_async_context(session.get(target, allow_redirects=False)))
+        for _ in range(_MOST_REDIRECTS):
+            if response.status not in _REDIRECTS:
+                break
+            url = _url(response.headers.get("Location", ""), url)
+            session = await stack.enter_async_context(self._bare_session(url))
+            response = await stack.enter_async_context(session.get(url, allow_redirects=False))
+        return _good(response)
 
     def _bare_session(self, target: URL) -> ClientSession:
-        """For the redirect: no credentials, and no private network unless the API is in ours."""
+        """For a redirect: no credentials, and no private network unless the API is in ours."""
         if self._pinned(target) or (self._at_home and target.scheme == self._base.scheme):
             return ClientSession(timeout=self._timeout)
         if target.scheme != "https" or is_local(target.host or ""):
@@ -119,6 +121,11 @@ def _url(text: str, of: URL | None = None) -> URL:
 
 
 def _good(response: ClientResponse) -> ClientResponse:
+    """The response, if it is the file. Its webhook may overtake it by seconds: 404 is not the last word.
+
+    https://help.twilio.com/articles/44750147594523
+    """
     if response.status == HTTPStatus.OK:
         return response
-    raise MediaError(f"The file's server answers {response.status}", final=response.status in _FINAL)
+    gone = response.status == HTTPStatus.GONE
+    raise MediaError(f"The file's server answers {response.status}", final=gone)
