@@ -22,7 +22,8 @@ from bridge.store.files import Files
 log = structlog.get_logger()
 
 _AT_ONCE = 4
-_TRIES = 6
+# About an hour, a minute apart in the end: vendors' outages end, and they keep files for days.
+_TRIES = 60
 _HOLD_MS = 180_000
 _TIME = 120.0
 

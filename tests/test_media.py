@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from bridge import media
+from bridge.bus.memory import MemoryBus
+from bridge.channels.live import LiveChannel
+from bridge.models import Inbound, Media
 from bridge.sandbox.vendor import Upload
 from bridge.sandbox.vendors import Vendors
+from bridge.store import channels, engine
+from bridge.store.files import Files
+from bridge.store.inbound import Intake, receive
+from bridge.store.tables import attachments
+from tests.channels.made import ok, refused, telegram
+from tests.channels.scripted import Answer, scripted
 from tests.gateways import Desk, Json, running, until
 
 
@@ -69,3 +81,33 @@ async def test_file_over_the_limit_is_said_to_be_too_big(
         await vendors.telegram.say("Grande", kind="photo", name="Giulia")
         (photo,) = await files(desk, until_state="too_big")
         assert photo["url"] == ""
+
+
+async def test_f20_file_outlives_its_vendors_outage(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes without an answer, a pause asked for, a file that is not there yet: then it comes."""
+    monkeypatch.setattr(media, "pause", lambda *_: 0.0)
+    database = engine.connect(sqlite_url)
+    row = await database.write(lambda tx: channels.register(tx, "telegram", "1", "Telegram"))
+    photo = Inbound(key="1", urn="telegram:7", kind="image", media=(Media(kind="image", ref="f1"),))
+    await database.write(lambda tx: receive(tx, [Intake(row, (photo,))]))
+
+    async def state() -> str | None:
+        (found,) = await database.read(lambda tx: tx.run(sa.select(attachments.c.state)))
+        return None if found.state == "pending" else str(found.state)
+
+    async with scripted() as vendor:
+        bot = telegram(TELEGRAM_API_BASE=vendor.base)
+        away = [Answer(status=502, body="<html>"), Answer(cut=True), refused(429, "Too Many Requests")]
+        vendor.will(
+            *away * 7, ok({"file_id": "f1", "file_path": "photos/1.jpg"}), Answer(body=b"\xff\xd8\xff")
+        )
+        live = {row: LiveChannel(row, bot)}
+        fetcher = media.MediaFetcher(database, MemoryBus(), Files(tmp_path / "files"), live, 1000)
+        fetching = asyncio.create_task(fetcher.run())
+        assert await until(state) == "stored"
+        fetching.cancel()
+        await asyncio.gather(fetching, return_exceptions=True)
+        await bot.close()
+    await database.close()
