@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+_DAY = 24 * 3600.0
+
 
 class BridgeError(Exception):
     """Something the caller of the API did or must wait for."""
@@ -109,7 +111,8 @@ class SendError(Exception):
     def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.retry_after = retry_after
+        # No vendor means more than a day; a number without end would stop the channel for ever.
+        self.retry_after = None if retry_after is None else min(_DAY, retry_after)
 
 
 class NotSent(SendError):

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import structlog
 
 from bridge.bus import Bus
 from bridge.bus.base import wait
-from bridge.channels.base import Costs, Loads, LooksUp
+from bridge.channels.base import Costs, Loads
 from bridge.channels.live import LiveChannel
 from bridge.duty import Duty, steady_clock
 from bridge.errors import NotSent, Rejected, SendError, Throttled, Unavailable, Unknown, Unreachable
 from bridge.ids import new_id, now_ms
-from bridge.models import File, Outbound, Outcome, Sent
+from bridge.inquiries import Inquiries
+from bridge.models import File, Outbound, Sent
 from bridge.parts import parts_of
 from bridge.retry import AddressRates, Bucket, pause
 from bridge.store import attempts, lanes
 from bridge.store import channels as channel_rows
-from bridge.store.attempts import Finish, Start
+from bridge.store.attempts import Finish, Question, Start
 from bridge.store.engine import Database
 from bridge.store.lanes import Head
 from bridge.store.writer import Writer
@@ -36,8 +37,10 @@ log = structlog.get_logger()
 MAX_BUSY = 64
 # An unknown part holds its lane for so long, unless the vendor's look-up knows better before.
 UNKNOWN_WAIT_MS = 60_000
-LOOK_UP_AFTER = (1.0, 4.0, 10.0, 20.0, 20.0)
 SWEEP = 1.0
+Ended = Literal["sent", "rejected", "expired"]
+# What is cut off at the end has so many seconds to be written down.
+LAST_WORDS = 5.0
 
 
 class Outbox:
@@ -58,7 +61,7 @@ class Outbox:
         self._bell = bus.bell(f"lanes:{live.id}")
         self._bus = bus
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._look_ups: set[asyncio.Task[None]] = set()
+        self._inquiries = Inquiries(live, database, parts_of=self._parts, record=self._record)
         self._closing = False
         rates = self._channel.rates
         self._tokens = Bucket(rates.overall, rates.burst, steady_clock())
@@ -73,7 +76,8 @@ class Outbox:
             await self._channel.load()
         while not self._closing:
             try:
-                if await self._duty.take():
+                # Held still after a hiccup of the database: a new epoch would give up what is on the wire.
+                if self._duty.held or await self._duty.take():
                     await self._serve()
                 else:
                     await wait(self._bell, SWEEP)
@@ -90,9 +94,8 @@ class Outbox:
         tasks = [*self._busy.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=patience)
-        for task in [*self._busy.values(), *self._look_ups]:
-            task.cancel()
-        await asyncio.gather(*self._busy.values(), *self._look_ups, return_exceptions=True)
+        for _ in range(2):  # the first ends calls, and what became of them is still written down
+            await _cancel([*self._busy.values(), *self._inquiries.tasks])
         await self._duty.give_back()
 
     @property
@@ -113,14 +116,14 @@ class Outbox:
     async def _recover(self) -> None:
         """What an earlier owner left open is unknown now; the vendor is asked where it can be."""
         epoch, channel_id = self._duty.epoch, self._live.id
-        left = await self._database.write(lambda tx: attempts.abandoned(tx, channel_id, epoch))
+        wait = UNKNOWN_WAIT_MS if self._inquiries.possible else 1
+        left = await self._database.write(lambda tx: attempts.abandoned(tx, channel_id, epoch, wait))
         paused = await self._database.read(lambda tx: channel_rows.paused_for(tx, channel_id))
         self._live.paused_until = steady_clock() + paused
         if left:
-            log.warning("sends were interrupted", channel=self._channel.type, count=len(left))
+            log.warning("sends were interrupted", channel=self._channel.type, count=left)
             self._bus.ring("changes")
-        for row in left:
-            await self._look_up_later(row.message_id, row.id, row.part, row.started_at)
+        await self._inquiries.resume()
 
     async def _round(self) -> None:
         """Claim what there is room and rate for; then wait for a bell, a token or a due time."""
@@ -157,6 +160,8 @@ class Outbox:
         empty = set(due) - {head.conversation_id for head in heads}
         if empty:
             await self._database.write(lambda tx: lanes.tidy(tx, sorted(empty)))
+        if self._closing:  # what was found is the next owner's
+            return 0, 0.0
         for head in heads:
             self._tokens.take(steady_clock())
             task = asyncio.create_task(self._deliver(head))
@@ -182,6 +187,7 @@ class Outbox:
             pass  # nothing was started: the lane is still due
         except Exception:
             log.exception("delivery stumbled", channel=self._channel.type)
+            await asyncio.sleep(SWEEP)
         finally:
             self._busy.pop(head.conversation_id, None)
             self._bell.set()
@@ -203,25 +209,34 @@ class Outbox:
         """One attempt of one part; whether the next part may follow."""
         await self._wait_for_rate(part, first=first)
         attempt = new_id()
-        asked = steady_clock()
-        started = await self._writer.write(
-            attempts.start,
-            Start(id=attempt, message_id=head.message_id, part=part.part, channel_id=self._live.id,
-                  duty=self._duty.name, epoch=self._duty.epoch, lease=self._duty.lease_ms),
-        )  # fmt: skip
-        if not started:
+        if not await self._start(head, part, attempt):
             return False
-        self._duty.extended(asked)
         since = now_ms()
         result = await self._send(part)
-        finish = self._finish(head, attempt, result, last=last)
         if isinstance(result, Throttled):
-            await self._pause(result.retry_after or 1.0)
-        await self._record(finish)
-        await self._learn(head, result)
+            self._pause(result)
+        await self._record(self._finish(head, attempt, result, last=last))
         if isinstance(result, Unknown):
-            await self._look_up_later(head.message_id, attempt, part.part, since, part)
+            self._inquiries.ask(Question(attempt, head.message_id, part.part, since))
         return isinstance(result, Sent)
+
+    async def _start(self, head: Head, part: Outbound, attempt: str) -> bool:
+        """Write an attempt down before its call; whether the call may be made."""
+        asked = steady_clock()
+        start = Start(
+            id=attempt, message_id=head.message_id, part=part.part, channel_id=self._live.id,
+            duty=self._duty.name, epoch=self._duty.epoch, lease=self._duty.lease_ms,
+        )  # fmt: skip
+        try:
+            started = await self._writer.write(attempts.start, start)
+        except (Unavailable, asyncio.CancelledError):
+            # It may be written all the same, and must not look like a call that may have arrived.
+            never = NotSent("interrupted before it was sent")
+            await self._record(self._finish(head, attempt, never, last=False))
+            raise
+        if started:
+            self._duty.extended(asked)
+        return started
 
     async def _wait_for_rate(self, part: Outbound, *, first: bool) -> None:
         """The claim took one token; whatever more a part costs is taken here, before its start."""
@@ -263,103 +278,69 @@ class Outbox:
         """What an outcome means for the message and its lane: the one place that decides."""
         common: dict[str, Any] = {
             "id": attempt, "message_id": head.message_id, "conversation_id": head.conversation_id,
+            "channel_id": self._live.id, "address_id": head.address_id,
         }  # fmt: skip
         match result:
             case Sent():
-                status = "sent" if last else ""
-                return Finish(**common, outcome="accepted", external_id=result.external_id, status=status)
-            case Rejected():  # and Unreachable
-                return Finish(**common, outcome="rejected", reason=result.reason, status="rejected")
+                return Finish(**common, outcome="accepted", status="sent" if last else "sending",
+                              external_id=result.external_id, moved_to=result.moved_to)  # fmt: skip
+            case Rejected():
+                closes = result.state if isinstance(result, Unreachable) else None
+                return Finish(**common, outcome="rejected", reason=result.reason, status="rejected",
+                              closes=closes)  # fmt: skip
             case Throttled() | NotSent():
-                outcome: Outcome = "throttled" if isinstance(result, Throttled) else "not_sent"
+                throttled = isinstance(result, Throttled)
                 rest = pause(head.tries, random.random(), result.retry_after)  # noqa: S311  # jitter
-                return Finish(**common, outcome=outcome, reason=result.reason, status="queued",
-                              wait=int(rest * 1000) + 1)  # fmt: skip
+                return Finish(**common, outcome="throttled" if throttled else "not_sent",
+                              reason=result.reason, status="queued", wait=int(rest * 1000) + 1,
+                              pause=int(_rest(result) * 1000) if throttled else 0)  # fmt: skip
             case _:
                 return Finish(**common, outcome="unknown", reason=result.reason, status="unknown",
                               wait=UNKNOWN_WAIT_MS)  # fmt: skip
 
     async def _record(self, finish: Finish) -> None:
-        """An outcome is evidence: it is written down however long the database is away."""
+        """An outcome is evidence: it is written down however long the database is away.
+
+        Until then its lane goes nowhere: what it holds would be sent again.
+        """
         while True:
             try:
                 await self._writer.write(attempts.finish, finish)
             except Unavailable:
                 await asyncio.sleep(SWEEP)
+            except Exception:
+                log.exception("outcome not written", channel=self._channel.type)
+                await asyncio.sleep(SWEEP)
             else:
                 self._bus.ring("changes")
-                return
-
-    async def _learn(self, head: Head, result: Sent | SendError) -> None:
-        """What an outcome says of the address."""
-        if isinstance(result, Unreachable):
-            state, reason = result.state, result.reason
-            await self._database.write(
-                lambda tx: channel_rows.close_address(tx, head.address_id, state, reason)
-            )
-            self._bus.ring("changes")
-        elif isinstance(result, Sent) and result.moved_to:
-            moved_to = result.moved_to
-            await self._database.write(lambda tx: channel_rows.move_address(tx, head.address_id, moved_to))
-
-    async def _conclude(self, head: Head, status: str, reason: str) -> None:
-        """End a message that is not to be tried (any more)."""
-        await self._writer.write(
-            attempts.finish,
-            Finish(id=new_id(), message_id=head.message_id, conversation_id=head.conversation_id,
-                   outcome="rejected", status=status, reason=reason),
-        )  # fmt: skip
-        self._bus.ring("changes")
-
-    async def _pause(self, seconds: float) -> None:
-        """The vendor asked for a pause: the whole channel rests, here at once and on every node."""
-        self._live.paused_until = max(self._live.paused_until, steady_clock() + seconds)
-        channel_id = self._live.id
-        log.warning("channel paused", channel=self._channel.type, seconds=seconds)
-        await self._database.write(lambda tx: channel_rows.pause(tx, channel_id, int(seconds * 1000)))
-
-    # ── was it sent? ────────────────────────────────────────────────────────────────────────────
-
-    async def _look_up_later(
-        self, message_id: str, attempt: str, index: int, since: int, part: Outbound | None = None
-    ) -> None:
-        if not isinstance(self._channel, LooksUp):
-            return
-        task = asyncio.create_task(self._look_up(message_id, attempt, index, since, part))
-        self._look_ups.add(task)
-        task.add_done_callback(self._look_ups.discard)
-
-    async def _look_up(
-        self, message_id: str, attempt: str, index: int, since: int, part: Outbound | None
-    ) -> None:
-        """Ask the vendor until it has the part, or until the agent is better asked."""
-        channel = self._channel
-        assert isinstance(channel, LooksUp)
-        head = await self._database.read(lambda tx: lanes.unsettled(tx, message_id))
-        if head is None:
-            return
-        parts = self._parts(head)
-        for seconds in LOOK_UP_AFTER:
-            await asyncio.sleep(seconds)
-            try:
-                sent = await channel.look_up(part or parts[index], since)
-            except SendError as error:
-                log.info("look-up failed", channel=channel.type, reason=type(error).__name__)
-                continue
-            if sent and not await self._is_another(sent, attempt):
-                left = {each.part for each in parts} - head.sent - {index}
-                status = "queued" if left else "sent"
-                await self._record(
-                    Finish(id=attempt, message_id=message_id, conversation_id=head.conversation_id,
-                           outcome="accepted", external_id=sent.external_id, status=status)
-                )  # fmt: skip
                 self._bell.set()
                 return
 
-    async def _is_another(self, sent: Sent, attempt: str) -> bool:
-        """The same words may have been sent twice: what is known to be another is no evidence."""
-        channel_id, external_id = self._live.id, sent.external_id
-        return await self._database.read(lambda tx: attempts.is_taken(tx, channel_id, external_id, attempt))
+    async def _conclude(self, head: Head, status: Ended, reason: str) -> None:
+        """End a message that is not to be tried (any more)."""
+        end = Finish(
+            message_id=head.message_id, conversation_id=head.conversation_id, status=status, reason=reason
+        )
+        await self._writer.write(attempts.finish, end)
+        self._bus.ring("changes")
+
+    def _pause(self, throttled: Throttled) -> None:
+        """The vendor asked for a pause: the whole channel rests, here at once, and its next owner too."""
+        seconds = _rest(throttled)
+        self._live.paused_until = max(self._live.paused_until, steady_clock() + seconds)
+        log.warning("channel paused", channel=self._channel.type, seconds=seconds)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=LAST_WORDS)
+
+
+def _rest(throttled: SendError) -> float:
+    """Seconds that a channel rests whose vendor asks for a pause, with or without saying how long."""
+    return throttled.retry_after or 1.0
 
 
 def _one(_: Outbound) -> int:
@@ -367,7 +348,7 @@ def _one(_: Outbound) -> int:
     return 1
 
 
-def _why_not(head: Head) -> tuple[str, str] | None:
+def _why_not(head: Head) -> tuple[Ended, str] | None:
     """`(status, reason)` of a message that must not be sent now, checked at the last moment."""
     if head.late:
         return "expired", "not sent in time"

@@ -34,7 +34,7 @@ class Rig:
         self.bus, self.writer = MemoryBus(), Writer(database)
         self.outbox = Outbox(
             live, database=database, writer=self.writer, bus=self.bus, node="node-a",
-            file_of=lambda row: row, send_timeout=5,
+            file_of=lambda row: row, send_timeout=20,
         )  # fmt: skip
         self._running: list[asyncio.Task[None]] = []
 
@@ -100,7 +100,7 @@ async def rig(database_url: str, **settings: str) -> AsyncIterator[Rig]:
     database = connect(database_url)
     async with scripted() as vendor:
         vendor.will(TAKEN)
-        channel = telegram(site(send_timeout=5), TELEGRAM_API_BASE=vendor.base, **settings)
+        channel = telegram(site(send_timeout=20), TELEGRAM_API_BASE=vendor.base, **settings)
         row = await database.write(lambda tx: channels.register(tx, "telegram", "1", "Telegram"))
         agent = await database.write(
             lambda tx: agents.add(tx, email="anna@example.com", name="Anna", password_hash="")

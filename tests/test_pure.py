@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.errors import Throttled
 from bridge.ids import new_id
 from bridge.models import Limits
 from bridge.parts import parts_of
@@ -73,6 +74,12 @@ def test_pause_is_bounded_and_keeps_the_vendors_wish(tries: int, chance: float, 
     """Back-off grows, ends, and never undercuts `retry_after`."""
     assert 0 < pause(tries, chance) <= LONGEST_PAUSE
     assert pause(tries, chance, wish) >= wish
+
+
+@pytest.mark.parametrize("wish", [10**400, float("inf")], ids=["huge", "endless"])
+def test_no_vendor_can_ask_for_a_pause_without_end(wish: float) -> None:
+    """Nonsense in a header must not stop a channel for ever, nor be too large to store."""
+    assert Throttled("", retry_after=wish).retry_after == 24 * 3600
 
 
 def test_bucket_keeps_its_rate() -> None:

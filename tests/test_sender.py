@@ -2,12 +2,98 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
 import sqlalchemy as sa
 
+from bridge.store import schema
+from bridge.store.engine import Database, Tx, connect
+from tests import servers
+from tests.channels.made import refused
+from tests.channels.scripted import Answer
 from tests.gateways import until
-from tests.senders import Rig, rig
+from tests.senders import TAKEN, Rig, rig
 
 FAST = {"TELEGRAM_RATE": "1000", "TELEGRAM_CHAT_RATE": "1000"}
+
+
+async def all_are(made: Rig, *states: str) -> None:
+    """Wait until the replies are in these states."""
+
+    async def look() -> bool:
+        return await made.statuses() == list(states)
+
+    await until(look)
+
+
+@pytest.fixture
+async def own_server() -> AsyncIterator[tuple[servers.PostgreSQL, str]]:
+    """A PostgreSQL that the test may stop, and the address of a database with our tables."""
+    with servers.postgresql() as server:
+        database = connect(server.url(server.create()))
+        await schema.prepare(database)
+        await database.close()
+        yield server, server.url("test_1")
+
+
+async def test_outcome_is_written_down_when_the_database_was_away_for_it(
+    own_server: tuple[servers.PostgreSQL, str],
+) -> None:
+    """A refusal that nobody recorded would be taken for a send that may have arrived."""
+    server, url = own_server
+    async with rig(url, **FAST) as made:
+        away = asyncio.Event()
+
+        async def go_away() -> None:
+            await asyncio.to_thread(server.stop)
+            away.set()
+
+        throttled = refused(429, "Too Many Requests: retry after 1", retry_after=1)
+        throttled.meanwhile = go_away
+        made.vendor.will(throttled, TAKEN)
+        await made.reply("once")
+        made.start()
+        await away.wait()
+        await asyncio.to_thread(server.start)
+        await all_are(made, "sent")
+        assert [row.outcome for row in await made.attempts()] == ["throttled", "accepted"]
+
+
+async def test_sender_ends_although_the_database_stays_away(
+    own_server: tuple[servers.PostgreSQL, str],
+) -> None:
+    """An outcome that cannot be written must not keep the process from ending."""
+    server, url = own_server
+    async with rig(url, **FAST) as made:
+        made.vendor.will(Answer(hang=True))
+        await made.reply("once")
+        made.start()
+        await until(lambda: has(made, "once"))
+        await asyncio.to_thread(server.stop)
+        async with asyncio.timeout(60):
+            await made.outbox.close(0)
+        assert not made.outbox.busy
+
+
+async def test_hiccup_of_the_database_gives_up_nothing_that_is_on_the_wire(postgresql_url: str) -> None:
+    """While its lease runs a sender goes on where it was: its own call is nobody's left-over."""
+    async with rig(postgresql_url, **FAST) as made:
+        answer = asyncio.Event()
+        slow = Answer(body=TAKEN.body, meanwhile=answer.wait)
+        made.vendor.will(slow, TAKEN)
+        await made.reply("slow")
+        made.start()
+        await until(lambda: has(made, "slow"))
+        # Longer than a statement waits for a lock.
+        hold = sa.text("DO 'BEGIN LOCK TABLE lanes; PERFORM pg_sleep(5); END'")
+        await made.database.write(lambda tx: tx.run(hold))
+        await made.reply("after", chat=43)
+        await all_are(made, "sending", "sent")
+        answer.set()
+        await all_are(made, "sent", "sent")
 
 
 async def test_f14_fresh_reply_overtakes_a_backlog_whatever_the_rate(database_url: str) -> None:
@@ -21,6 +107,72 @@ async def test_f14_fresh_reply_overtakes_a_backlog_whatever_the_rate(database_ur
         made.start()
         await until(lambda: has(made, "fresh"))
         assert made.said().index("fresh") <= 1
+
+
+async def test_sender_that_is_told_to_end_while_it_looks_sends_nothing_more(postgresql_url: str) -> None:
+    """What it found then is the next one's: nobody would write down what became of it."""
+    async with rig(postgresql_url, **FAST) as made:
+        await made.reply("too late")
+        async with locked(made.database, "lanes", "ACCESS EXCLUSIVE"):
+            running = made.start()
+            await until(lambda: waits_for_a_lock(made))
+            await made.outbox.close(1)
+        await running
+        await until(lambda: idle(made))
+        assert await made.attempts() == []
+        assert await made.statuses() == ["queued"]
+
+
+async def test_start_that_was_given_up_is_no_send_that_may_have_arrived(postgresql_url: str) -> None:
+    """The process is told to end while the start is being written: the reply never left."""
+    async with rig(postgresql_url, **FAST) as made:
+        await made.reply("warm")
+        made.start()
+        await all_are(made, "sent")
+        await made.reply("not yet", chat=43)
+        async with locked(made.database, "attempts", "SHARE") as release:
+            made.bus.ring(f"lanes:{made.channel}")
+            await until(lambda: waits_for_a_lock(made))
+            closing = asyncio.create_task(made.outbox.close(0))
+            await until(lambda: one_outcome_waits(made))
+            release.set()
+            await closing
+        await made.writer.close()
+        assert made.said() == ["warm"]
+        assert [row.outcome for row in await made.attempts()] == ["accepted", "not_sent"]
+        assert await made.statuses() == ["sent", "queued"]
+
+
+@asynccontextmanager
+async def locked(database: Database, table: str, mode: str) -> AsyncIterator[asyncio.Event]:
+    """A table of PostgreSQL that is locked until the event is set."""
+    stands, release = asyncio.Event(), asyncio.Event()
+
+    async def hold(tx: Tx) -> None:
+        await tx.run(sa.text(f"LOCK TABLE {table} IN {mode} MODE"))
+        stands.set()
+        await release.wait()
+
+    holding = asyncio.create_task(database.write(hold))
+    await stands.wait()
+    try:
+        yield release
+    finally:
+        release.set()
+        await holding
+
+
+async def waits_for_a_lock(made: Rig) -> bool:
+    query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return bool(await made.database.read(lambda tx: tx.run(sa.text(query))))
+
+
+async def idle(made: Rig) -> bool:
+    return not made.outbox.busy
+
+
+async def one_outcome_waits(made: Rig) -> bool:
+    return made.writer.waiting == 1
 
 
 async def has(made: Rig, text: str) -> bool:

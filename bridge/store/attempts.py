@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from bridge.ids import now_ms
-from bridge.models import Outcome
-from bridge.store import lanes
+from bridge.models import AddressState, Outcome
+from bridge.store import channels, lanes, standings
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Statement, Tx
 from bridge.store.receipts import hold_names, settle_status
+from bridge.store.standings import Verdict
 from bridge.store.writer import ranked
+from bridge.text import clean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +33,42 @@ class Start:
     lease: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
-    """What came of an attempt, and what follows for its message and its lane.
-
-    `status` is the message's new state (empty: it stays). `wait` is how long in ms the lane rests.
-    """
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An attempt of which nobody knows what became, begun at `started_at` (Unix ms)."""
 
     id: str
     message_id: str
+    part: int
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """What came of an attempt, and what follows for its message, its lane, its address and its channel.
+
+    `status` is the message's new state, `wait` how long in ms the lane rests, `pause` the channel.
+    `closes` and `moved_to` are what the vendor said of the address. Without an `id` no call was made:
+    the message is only brought to its end.
+    """
+
+    id: str = ""
+    message_id: str
     conversation_id: str
-    outcome: Outcome
+    status: Literal["queued", "sending", "sent", "rejected", "expired", "unknown"]
+    outcome: Outcome = "rejected"
     external_id: str = ""
     reason: str = ""
-    status: str = ""
     wait: int = 0
+    channel_id: int = 0
+    pause: int = 0
+    address_id: str = ""
+    closes: AddressState | None = None
+    moved_to: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("external_id", "reason", "moved_to"):  # as the vendor says it
+            object.__setattr__(self, name, clean(getattr(self, name)))
 
 
 # The fence: a stale epoch matches no row, and a matching one is extended by the same statement.
@@ -75,14 +98,20 @@ _START = Batch(
 _OUTCOME = Batch(
     """UPDATE attempts SET outcome = r.outcome, reason = r.reason, ended_at = CAST(:now AS bigint),
         external_id = coalesce(r.external_id, attempts.external_id)
-    FROM {rows} WHERE attempts.id = r.id AND (attempts.outcome IS NULL OR attempts.outcome = 'unknown')""",
+    FROM {rows} WHERE attempts.id = r.id AND (attempts.outcome IS NULL
+        OR (attempts.outcome = 'unknown' AND r.outcome <> 'unknown')) RETURNING attempts.id""",
     id="uuid", outcome="text", external_id="text", reason="text",
 )  # fmt: skip
+# Who comes late, after another owner's attempt, can still say that the message is there; nothing else.
 _STATUS = Batch(
-    """UPDATE messages SET status = r.status, reason = r.reason, tries = messages.tries + 1 FROM {rows}
-    WHERE messages.id = r.message_id AND messages.status IN ('queued', 'sending', 'unknown')
+    """UPDATE messages SET status = r.status, reason = r.reason,
+        tries = messages.tries + CASE WHEN r.status IN ('queued', 'unknown') THEN 1 ELSE 0 END
+    FROM {rows} WHERE messages.id = r.message_id AND messages.status IN ('queued', 'sending', 'unknown')
+        AND (r.status IN ('sending', 'sent') OR NOT EXISTS (SELECT 1 FROM attempts mine
+            JOIN attempts other ON other.message_id = mine.message_id AND other.epoch > mine.epoch
+            WHERE mine.id = r.attempt))
     RETURNING messages.id, messages.conversation_id""",
-    message_id="uuid", status="text", reason="text",
+    attempt="uuid", message_id="uuid", status="text", reason="text",
 )  # fmt: skip
 # A lane goes on with its next message at once, rests when told to, and sleeps when nothing waits.
 _LANE = Batch(
@@ -99,10 +128,17 @@ _LANE = Batch(
 _KNOWN = Statement(
     "SELECT 1 FROM attempts WHERE channel_id = :channel_id AND external_id = :external_id AND id <> :id"
 )
+# What is unknown for longer is an agent's to settle.
+_ASKED_FOR_MS = 3600 * 1000
+_QUESTIONS = Statement(
+    """SELECT a.id, a.message_id, a.part, a.started_at FROM messages m
+    JOIN attempts a ON a.message_id = m.id AND a.outcome = 'unknown'
+    WHERE m.status = 'unknown' AND a.channel_id = :channel_id AND a.started_at > CAST(:since AS bigint)"""
+)
 _ABANDONED = Statement(
     """UPDATE attempts SET outcome = 'unknown', reason = 'interrupted', ended_at = {now}
     WHERE channel_id = :channel_id AND outcome IS NULL AND epoch < :epoch
-    RETURNING id, message_id, part, started_at"""
+    RETURNING id, message_id"""
 )
 
 
@@ -130,25 +166,39 @@ async def start(tx: Tx, starts: Sequence[Start]) -> list[bool]:
 
 @ranked(4)
 async def finish(tx: Tx, finishes: Sequence[Finish]) -> list[None]:
-    """Record outcomes, forward only, and let messages and lanes follow."""
+    """Record outcomes, forward only, and let all that hangs on them follow."""
     now = now_ms()
-    finishes_by_key = sorted(finishes, key=lambda f: f.message_id)
-    await hold_names(tx, (f.external_id for f in finishes if f.external_id))
-    await _OUTCOME.run_all(
+    await _learn(tx, finishes, now)
+    calls = sorted((f for f in finishes if f.id), key=lambda f: f.id)
+    await hold_names(tx, (f.external_id for f in calls if f.external_id))
+    recorded = await _OUTCOME.run_all(
         tx,
         [{"id": f.id, "outcome": f.outcome, "external_id": f.external_id or None, "reason": f.reason}
-         for f in finishes_by_key],
+         for f in calls],
         now=now,
     )  # fmt: skip
+    new = {row.id for row in recorded}
+    ends = sorted((f for f in finishes if not f.id or f.id in new), key=lambda f: f.message_id)
     changed = await _STATUS.run_all(
         tx,
-        [{"message_id": f.message_id, "status": f.status, "reason": f.reason}
-         for f in finishes_by_key if f.status],
+        [{"attempt": f.id or None, "message_id": f.message_id, "status": f.status, "reason": f.reason}
+         for f in ends],
     )  # fmt: skip
-    await settle_status(tx, [f.message_id for f in finishes if f.status == "sent"], now)
-    await _move_lanes(tx, {f.conversation_id: f.wait for f in finishes})
+    await settle_status(tx, [f.message_id for f in ends if f.status == "sent"], now)
+    await _move_lanes(tx, {f.conversation_id: f.wait for f in ends})
     await note_changes(tx, [("message", row.conversation_id, row.id) for row in changed], now)
     return [None] * len(finishes)
+
+
+async def _learn(tx: Tx, finishes: Sequence[Finish], now: int) -> None:
+    """What the vendor said of addresses and of the channel."""
+    closed = sorted((f for f in finishes if f.closes), key=lambda f: f.address_id)
+    await standings.apply(tx, [Verdict(f.address_id, f.closes, f.reason) for f in closed if f.closes], now)
+    for finish in finishes:
+        if finish.moved_to:
+            await standings.move(tx, finish.address_id, finish.moved_to)
+        if finish.pause:
+            await channels.pause(tx, finish.channel_id, finish.pause)
 
 
 async def is_taken(tx: Tx, channel_id: int, external_id: str, attempt_id: str) -> bool:
@@ -156,18 +206,27 @@ async def is_taken(tx: Tx, channel_id: int, external_id: str, attempt_id: str) -
     return bool(await _KNOWN.run(tx, channel_id=channel_id, external_id=external_id, id=attempt_id))
 
 
-async def abandoned(tx: Tx, channel_id: int, epoch: int) -> list[Any]:
-    """Attempts that an earlier owner of this channel left without an outcome become `unknown`."""
-    rows = list(await _ABANDONED.run(tx, channel_id=channel_id, epoch=epoch))
+async def questions(tx: Tx, channel_id: int) -> list[Question]:
+    """The recent attempts of this channel of which nobody knows what became."""
+    rows = await _QUESTIONS.run(tx, channel_id=channel_id, since=now_ms() - _ASKED_FOR_MS)
+    return [Question(row.id, row.message_id, row.part, row.started_at) for row in rows]
+
+
+async def abandoned(tx: Tx, channel_id: int, epoch: int, wait: int) -> int:
+    """Attempts that an earlier owner of this channel left without an outcome become `unknown`.
+
+    Their lanes rest for `wait` ms. Returns how many there were.
+    """
+    rows = await _ABANDONED.run(tx, channel_id=channel_id, epoch=epoch)
     now = now_ms()
     changed = await _STATUS.run_all(
         tx,
-        [{"message_id": row.message_id, "status": "unknown", "reason": "interrupted"}
+        [{"attempt": row.id, "message_id": row.message_id, "status": "unknown", "reason": "interrupted"}
          for row in sorted(rows, key=lambda row: row.message_id)],
     )  # fmt: skip
-    await _move_lanes(tx, {row.conversation_id: 1 for row in changed})
+    await _move_lanes(tx, {row.conversation_id: wait for row in changed})
     await note_changes(tx, [("message", row.conversation_id, row.id) for row in changed], now)
-    return rows
+    return len(rows)
 
 
 async def _move_lanes(tx: Tx, waits: Mapping[str, int]) -> None:

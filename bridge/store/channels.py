@@ -1,4 +1,4 @@
-"""Channels' rows, and what sending teaches of addresses."""
+"""Channels' rows: how they are doing, and how long they rest."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from bridge.ids import now_ms
-from bridge.models import AddressState
-from bridge.store import standings
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Statement, Tx
-from bridge.store.tables import addresses, channels
+from bridge.store.tables import channels
 
 _REGISTER = Statement(
     """INSERT INTO channels (type, identity, label, created_at) VALUES (:type, :identity, :label, {now})
@@ -50,19 +48,3 @@ async def pause(tx: Tx, channel_id: int, ms: int) -> None:
 async def paused_for(tx: Tx, channel_id: int) -> float:
     """Seconds that a channel has still to rest."""
     return max(float((await _PAUSED.run(tx, id=channel_id))[0].left_ms), 0.0) / 1000
-
-
-async def close_address(tx: Tx, address_id: str, state: AddressState, reason: str) -> None:
-    """The vendor refuses an address for good."""
-    await standings.apply(tx, [standings.Verdict(address_id, state, reason)], now_ms())
-
-
-async def move_address(tx: Tx, address_id: str, urn: str) -> None:
-    """The vendor moved an address; if the new one is known already, both stay as they are."""
-    known = sa.select(addresses.c.id).where(
-        addresses.c.urn == urn,
-        addresses.c.channel_id
-        == sa.select(addresses.c.channel_id).where(addresses.c.id == address_id).scalar_subquery(),
-    )
-    if not await tx.run(known):
-        await tx.run(sa.update(addresses).where(addresses.c.id == address_id).values(urn=urn))

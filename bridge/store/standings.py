@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
+import sqlalchemy as sa
 
 from bridge.ids import new_id
 from bridge.models import AddressState
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Tx
+from bridge.store.tables import addresses
 
 # Only the customer who opted out opts in again (START): a mere unblock must not undo an opt-out.
 _STANDING = Batch(
@@ -55,6 +57,14 @@ async def apply(tx: Tx, verdicts: Sequence[Verdict], now: int) -> None:
         }  # fmt: skip
         for changed in await _STANDING.run_all(tx, [row], now=now):
             await _say(tx, changed.contact_id, changed.channel_id, verdict.state, now)
+
+
+async def move(tx: Tx, address_id: str, urn: str) -> None:
+    """The vendor moved an address; if the new one is known already, both stay as they are."""
+    own = sa.select(addresses.c.channel_id).where(addresses.c.id == address_id).scalar_subquery()
+    known = sa.select(addresses.c.id).where(addresses.c.urn == urn, addresses.c.channel_id == own)
+    if not await tx.run(known):
+        await tx.run(sa.update(addresses).where(addresses.c.id == address_id).values(urn=urn))
 
 
 async def _say(tx: Tx, contact_id: str, channel_id: int, state: str, now: int) -> None:

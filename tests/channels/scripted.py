@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +15,17 @@ from aiohttp.test_utils import TestServer
 
 @dataclass(slots=True)
 class Answer:
-    """What the vendor does with one request: `cut` closes without a word, `hang` never answers."""
+    """What the vendor does with one request: `cut` closes without a word, `hang` never answers.
+
+    `meanwhile` happens before the answer.
+    """
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False
     hang: bool = False
+    meanwhile: Callable[[], Awaitable[object]] | None = None
 
 
 @dataclass(slots=True)
@@ -52,6 +56,8 @@ class Scripted:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(await _asked(request))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer.meanwhile:
+            await answer.meanwhile()
         if answer.hang:
             await self._end.wait()
         if answer.cut or answer.hang:

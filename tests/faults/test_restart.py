@@ -108,6 +108,23 @@ async def test_f12_crash_after_the_vendor_accepted_sends_nothing_twice(
         assert [entry["body"] for entry in vendors.sms.sent] == ["to the phone"]
 
 
+async def test_f12_question_that_the_crash_interrupted_is_asked_again(
+    tmp_path: Path, sqlite_url: str, vendors: Vendors
+) -> None:
+    """Twilio was asked what became of a reply and did not answer before the end: the next start asks."""
+    async with serving(tmp_path, sqlite_url, vendors) as (bridge, desk):
+        await vendors.sms.say("Salve", sender=NUMBER)
+        thread = await desk.conversation(SHOWN)
+        await vendors.sms.turn("lose", times=1)
+        reply = await desk.becomes(await desk.reply(thread, "once"), "unknown")
+        await vendors.sms.turn("down")
+        bridge.kill()
+        await vendors.restore()
+        await asyncio.to_thread(bridge.start)
+        await desk.becomes(reply, "sent", "delivered", within=60)
+        assert [entry["body"] for entry in vendors.sms.sent] == ["once"]
+
+
 async def both_accepted(vendors: Vendors) -> bool:
     """The vendors have the messages, and have not said so."""
     return bool(vendors.telegram.sent and vendors.sms.sent)

@@ -62,7 +62,7 @@ class Sender:
         return await self.desk.database.read(lambda tx: lanes.due(tx, channel, (), 10, 5))
 
 
-def outcome_of(sender: Sender, attempt: str, outcome: Any, status: str, **more: Any) -> Finish:
+def outcome_of(sender: Sender, attempt: str, outcome: Any, status: Any, **more: Any) -> Finish:
     """What came of an attempt of the sender's message."""
     return Finish(
         id=attempt, message_id=sender.message_id, conversation_id=sender.desk.conversation_id,
@@ -105,7 +105,7 @@ async def test_part_that_is_there_or_on_its_way_is_not_started_again(sender: Sen
     attempt = await sender.start()
     assert attempt
     assert await sender.start() is None
-    await sender.finish(attempt, "accepted", "", external_id="X1")
+    await sender.finish(attempt, "accepted", "sending", external_id="X1")
     assert await sender.start() is None
     assert await sender.start(part=1) is not None
 
@@ -146,8 +146,7 @@ async def test_interrupted_attempt_is_unknown_to_the_next_owner(sender: Sender) 
     """A crash between the call and its record: nobody knows, and nobody sends it again (I6)."""
     database, channel = sender.desk.database, sender.desk.channel
     assert await sender.start()
-    left = await database.write(lambda tx: attempts.abandoned(tx, channel, 2))
-    assert len(left) == 1
+    assert await database.write(lambda tx: attempts.abandoned(tx, channel, 2, 1)) == 1
     assert await sender.status() == "unknown"
     due = await sender.due()
     assert await database.read(lambda tx: lanes.heads(tx, channel, due)) == []
@@ -158,7 +157,7 @@ async def test_late_outcome_is_recorded_whoever_brings_it(sender: Sender) -> Non
     database, channel = sender.desk.database, sender.desk.channel
     attempt = await sender.start()
     assert attempt
-    await database.write(lambda tx: attempts.abandoned(tx, channel, 2))
+    await database.write(lambda tx: attempts.abandoned(tx, channel, 2, 1))
     await sender.finish(attempt, "accepted", "sent", external_id="X1")
     assert await sender.status() == "sent"
     (row,) = await rows(database, attempt_rows)
@@ -174,6 +173,55 @@ async def test_outcome_never_goes_back(sender: Sender) -> None:
     (row,) = await rows(sender.desk.database, attempt_rows)
     assert row.outcome == "accepted"
     assert await sender.status() == "sent"
+
+
+async def test_late_word_does_not_undo_what_an_agent_decided(sender: Sender) -> None:
+    """The frozen node wakes and knows nothing new, after the agent has said "send again"."""
+    desk, attempt = sender.desk, await sender.start()
+    assert attempt
+    await desk.database.write(lambda tx: attempts.abandoned(tx, desk.channel, 2, 1))
+    await desk.settle(sender.message_id, "again")
+    await sender.finish(attempt, "unknown", "unknown")
+    assert await sender.status() == "queued"
+
+
+async def test_late_word_of_an_old_owner_sends_nothing_again_that_is_unknown(sender: Sender) -> None:
+    """That the first try never left says nothing of the second, which may have arrived (I6)."""
+    desk, attempt = sender.desk, await sender.start()
+    assert attempt
+    await desk.database.write(lambda tx: attempts.abandoned(tx, desk.channel, 2, 1))
+    await desk.settle(sender.message_id, "again")
+    await desk.database.write(lambda tx: tx.run(sa.text("UPDATE duties SET until = 0")))
+    assert await desk.database.write(lambda tx: duties.take(tx, "send", "node-b", LEASE)) == 2
+    second = await sender.start(epoch=2)
+    assert second
+    await sender.finish(second, "unknown", "unknown")
+    await sender.finish(attempt, "not_sent", "queued")
+    assert await sender.status() == "unknown"
+    assert [row.outcome for row in await rows(desk.database, attempt_rows, "epoch")] == [
+        "not_sent",
+        "unknown",
+    ]
+
+
+async def test_first_part_that_arrived_after_all_lets_the_rest_follow(sender: Sender) -> None:
+    """The look-up finds the beginning of a long reply: the lane goes on with what comes next."""
+    desk, attempt = sender.desk, await sender.start()
+    assert attempt
+    await sender.finish(attempt, "unknown", "unknown", wait=60_000)
+    await sender.finish(attempt, "accepted", "sending", external_id="X1")
+    assert await sender.due() == [desk.conversation_id]
+    (head,) = await desk.database.read(lambda tx: lanes.heads(tx, desk.channel, [desk.conversation_id]))
+    assert head.sent == {0}
+
+
+async def test_vendors_words_are_kept_whatever_is_in_them(sender: Sender) -> None:
+    """A refusal with a NUL in it is a refusal: unrecorded it would be sent again and again."""
+    attempt = await sender.start()
+    assert attempt
+    await sender.finish(attempt, "rejected", "rejected", reason="bad \x00\ud800", external_id="X\x00")
+    (row,) = await rows(sender.desk.database, attempt_rows)
+    assert (row.outcome, row.reason, row.external_id) == ("rejected", "bad \ufffd\ufffd", "X\ufffd")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +259,7 @@ async def test_message_is_as_far_as_its_slowest_part(sender: Sender) -> None:
     """Delivered means all of it; one failed part fails it."""
     first = await sender.start(0)
     assert first
-    await sender.finish(first, "accepted", "", external_id="X1")
+    await sender.finish(first, "accepted", "sending", external_id="X1")
     await sender.receipt("X1", "delivered")
     assert await sender.status() == "sending"
     second = await sender.start(1)
@@ -228,7 +276,7 @@ async def test_last_part_that_arrived_is_all_that_was_missing(sender: Sender) ->
     for part, outcome in enumerate(("accepted", "unknown")):
         attempt = await sender.start(part)
         assert attempt
-        await sender.finish(attempt, outcome, "" if part == 0 else "unknown")
+        await sender.finish(attempt, outcome, "sending" if part == 0 else "unknown")
     await sender.desk.settle(sender.message_id, "arrived", halves)
     assert await sender.status() == "sent"
 
@@ -236,7 +284,7 @@ async def test_last_part_that_arrived_is_all_that_was_missing(sender: Sender) ->
 async def test_only_what_failed_is_sent_again(sender: Sender) -> None:
     """Of two parts the first failed on its way: the second is there, and nothing doubles it."""
     desk = sender.desk
-    for part, status in ((0, ""), (1, "sent")):
+    for part, status in ((0, "sending"), (1, "sent")):
         attempt = await sender.start(part)
         assert attempt
         await sender.finish(attempt, "accepted", status, external_id=f"X{part}")
