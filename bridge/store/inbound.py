@@ -7,13 +7,13 @@ other and never in a circle: events → addresses → contacts → conversations
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.ids import new_id, now_ms
 from bridge.models import Aside, Edit, Event, Ignored, Inbound, Receipt, Standing
-from bridge.store import edits, receipts, standings
+from bridge.store import albums, edits, receipts, standings
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Tx, Upsert, as_json
 from bridge.store.quotes import quoted
@@ -90,12 +90,6 @@ _CONTACTS = Batch(
     id="uuid", name="text",
 )  # fmt: skip
 
-_ALBUMS = Batch(
-    """SELECT m.address_id, m.album, m.id, m.conversation_id FROM {rows}
-    JOIN messages m ON m.address_id = r.address_id AND m.album = r.album""",
-    address_id="uuid", album="text",
-)  # fmt: skip
-
 # A customer's message opens the thread again, whoever had closed it.
 _CONVERSATIONS = Upsert(
     """INSERT INTO conversations (id, contact_id, status, address_id, last_seq, unread, last_message_at,
@@ -126,12 +120,6 @@ _MESSAGES = Batch(
 )  # fmt: skip
 
 # Each file of an album may have a caption of its own.
-_CAPTIONS = Batch(
-    """UPDATE messages SET text = CASE WHEN messages.text = '' THEN r.text
-        ELSE messages.text || '\n' || r.text END FROM {rows} WHERE messages.id = r.message_id""",
-    message_id="uuid", text="text",
-)  # fmt: skip
-
 _ATTACHMENTS = Batch(
     """INSERT INTO attachments (id, message_id, position, kind, name, mime, size, width, height, duration,
         channel_id, ref, state, due_at, created_at)
@@ -234,45 +222,31 @@ async def _addresses(tx: Tx, items: list[_Item], now: int) -> None:
 
 async def _messages(tx: Tx, items: list[_Item], now: int) -> None:
     """Give each message its place in its conversation; files of an album join the first's message."""
-    albums = await _known_albums(tx, items)
+    begun = await albums.known(tx, [(_address(i).id, i.event.album) for i in items if i.event.album])
     new: list[_Item] = []
     joined: list[_Item] = []
     for item in items:
         key = (_address(item).id, item.event.album)
-        if item.event.album and key in albums:
-            item.message_id = albums[key][0]
+        if item.event.album and key in begun:
+            item.message_id = begun[key].message_id
             joined.append(item)
             continue
         item.message_id = item.id
         new.append(item)
         if item.event.album:
-            albums[key] = (item.message_id, "")
+            begun[key] = albums.Album(item.message_id)
     placed = await _place(tx, new, now)
     answers = [item for item in new if item.event.reply_to]
     quotes = await quoted(tx, [(_address(i).contact_id, i.channel_id, i.event.reply_to) for i in answers])
     await _MESSAGES.run_all(tx, [_row(i, placed, quotes) for i in new], now=now)
-    await _captions(tx, joined)
-    await _files(tx, items, now)
-    where = dict(albums.values()) | {message_id: place[0] for message_id, place in placed.items()}
+    for item in joined:
+        await albums.add_caption(tx, item.message_id, item.event.text)
+    await _files(tx, items, {album.message_id: album.files for album in begun.values()}, now)
+    where = {album.message_id: album.conversation_id for album in begun.values()}
+    where |= {message_id: place[0] for message_id, place in placed.items()}
     await note_changes(
         tx, [("message", where[m], m) for m in dict.fromkeys(i.message_id for i in items)], now
     )
-
-
-async def _captions(tx: Tx, joined: list[_Item]) -> None:
-    """The captions of files that joined an album's message, below the text that it has."""
-    texts: dict[str, list[str]] = {}
-    for item in joined:
-        if item.event.text:
-            texts.setdefault(item.message_id, []).append(item.event.text)
-    await _CAPTIONS.run_all(tx, [{"message_id": m, "text": "\n".join(texts[m])} for m in sorted(texts)])
-
-
-async def _known_albums(tx: Tx, items: list[_Item]) -> dict[tuple[str, str], tuple[str, str]]:
-    rows = [{"address_id": _address(i).id, "album": i.event.album} for i in items if i.event.album]
-    return {
-        (row.address_id, row.album): (row.id, row.conversation_id) for row in await _ALBUMS.run_all(tx, rows)
-    }
 
 
 async def _place(tx: Tx, items: list[_Item], now: int) -> dict[str, tuple[str, int]]:
@@ -318,21 +292,24 @@ def _row(
     }  # fmt: skip
 
 
-async def _files(tx: Tx, items: list[_Item], now: int) -> None:
+async def _files(tx: Tx, items: list[_Item], before: Mapping[str, int], now: int) -> None:
+    """The files of messages; those of an album come after the ones it has already."""
     rows: list[dict[str, Any]] = []
     uploads: list[dict[str, Any]] = []
-    for order, item in enumerate(items):
+    there = Counter(before)
+    for item in items:
         event: Inbound = item.event
         item.taken.media |= bool(event.media)
         rows += [
             {
-                "id": new_id(), "message_id": item.message_id, "position": order * 100 + index,
+                "id": new_id(), "message_id": item.message_id, "position": there[item.message_id] + index,
                 "kind": media.kind, "name": media.name, "mime": media.mime, "size": media.size,
                 "width": media.width, "height": media.height, "duration": media.duration,
                 "channel_id": item.channel_id, "ref": media.ref,
             }
             for index, media in enumerate(event.media)
         ]  # fmt: skip
+        there[item.message_id] += len(event.media)
         uploads += [
             {"id": upload, "message_id": item.message_id, "position": index, "owner": event.urn}
             for index, upload in enumerate(event.uploads)

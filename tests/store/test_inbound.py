@@ -94,15 +94,16 @@ async def test_album_is_one_message_with_several_files(database: Database, chann
 
 
 async def test_every_caption_of_an_album_is_kept(database: Database, channel: int) -> None:
-    """A customer may write below any of the pictures, whenever its part arrives."""
-    texts = ("", "second", "", "fourth", "fifth")
-    photo = Media(kind="image", ref="f")
-    parts = [hello(n, kind="image", album="7:a", text=text, media=(photo,)) for n, text in enumerate(texts)]
-    await take(database, channel, *parts[:2])
-    await take(database, channel, *parts[2:])
-    await take(database, channel, *parts)
+    """A customer may write under each picture, not only under the first that comes."""
+    photo = (Media(kind="image", ref="f"),)
+    parts = [
+        hello(number, kind="image", album="7:a", media=photo, text=text)
+        for number, text in enumerate(("", "davanti", "dietro", "", "sotto"))
+    ]
+    await take(database, channel, *parts[:3])
+    await take(database, channel, *parts[3:])
     (message,) = await rows(database, messages)
-    assert message.text == "second\nfourth\nfifth"
+    assert message.text == "davanti\ndietro\nsotto"
 
 
 async def test_album_sent_twice_at_once_stays_one_message(database: Database, channel: int) -> None:
