@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Literal
 
 import structlog
@@ -73,15 +73,20 @@ class Inbox:
         """One event cannot be stored: it is parked with a placeholder, the others go on."""
         total = Taken()
         for event in intake.events:
-            try:
-                one = await self._writer.write(receive, Intake(intake.channel_id, (event,)))
-            except BadData:
-                log.warning("event parked", channel_id=intake.channel_id)
-                one = await self._writer.write(receive, Intake(intake.channel_id, (_parked(event),)))
+            one = await self._store_one(intake.channel_id, event, *_parked(event))
             total.new += one.new
             total.media |= one.media
             total.asides += one.asides
         return total
+
+    async def _store_one(self, channel_id: int, event: Event, *instead: Event) -> Taken:
+        try:
+            return await self._writer.write(receive, Intake(channel_id, (event,)))
+        except BadData:
+            if not instead:
+                raise
+        log.warning("event not stored as it is", channel_id=channel_id)
+        return await self._store_one(channel_id, *instead)
 
     async def _say_aside(self, live: LiveChannel, aside: Aside) -> None:
         await asyncio.sleep(live.paused_until - steady_clock())
@@ -209,12 +214,18 @@ def _weight(events: Sequence[Event]) -> int:
     return sum(300 + len(getattr(event, "raw", "")) for event in events)
 
 
-def _parked(event: Event) -> Event:
-    """What is kept of an event that the database refuses: its raw form, and a placeholder."""
-    reason = "the database refused it"
+def _parked(event: Event) -> list[Event]:
+    """What is kept of an event that the database refuses: its words as a placeholder, else its raw form.
+
+    The last one is free of all that came from outside, but for the raw text.
+    """
+    reason, raw = "the database refused it", getattr(event, "raw", "")
+    digest = hashlib.sha256(repr(event).encode()).hexdigest()
+    kept: list[Event] = [Ignored(key=f"refused:{digest}", raw=raw, parked=reason)]
     if isinstance(event, Inbound):
-        return replace(
-            Inbound(key=event.key, urn=event.urn, kind="unsupported", parked=reason, raw=event.raw),
-            provider_at=event.provider_at,
-        )
-    return Ignored(key=getattr(event, "key", new_id()), raw=getattr(event, "raw", ""), parked=reason)
+        words = Inbound(
+            key=event.key, urn=event.urn, external_id=event.external_id, kind="unsupported",
+            text=event.text, name=event.name, handle=event.handle, raw=raw, parked=reason,
+        )  # fmt: skip
+        kept.insert(0, words)
+    return kept

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bridge.models import Edit
 from bridge.store.changes_log import note_changes
-from bridge.store.engine import Batch, Tx, as_json
+from bridge.store.engine import Batch, Tx, to_json
 from bridge.store.quotes import WRITTEN
 
 _EDITS = Batch(
@@ -41,7 +41,7 @@ async def apply(tx: Tx, edits: Sequence[tuple[str, int, Edit]], now: int) -> Non
             continue
         message = known[key]
         await _VERSIONS.run_all(tx, [{"message_id": message.id, "text": texts[key]}], now=now)
-        row = {"message_id": message.id, "text": edit.text, "data": as_json(dict(edit.data))}
+        row = {"message_id": message.id, "text": edit.text, "data": to_json(dict(edit.data))}
         await _EDITED.run_all(tx, [row], now=now)
         await note_changes(tx, [("message", message.conversation_id, message.id)], now)
         texts[key] = edit.text

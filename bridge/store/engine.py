@@ -138,6 +138,14 @@ class _Spelled(NamedTuple):
     names: tuple[str, ...]
 
 
+def to_json(value: Any) -> str:
+    """`value` as JSON text; `BadData` for what JSON cannot say, such as a number of thirty digits."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError as error:
+        raise BadData("no JSON") from error
+
+
 class Statement:
     """One statement in the words of both engines.
 
@@ -196,15 +204,7 @@ class Batch(Statement):
         """Execute it over all rows at once; nothing happens for none."""
         if not rows:
             return ()
-        return await self.run(tx, rows=as_json(rows), **params)
-
-
-def as_json(value: Any) -> str:
-    """JSON for a column or a batch; `BadData` for what has no place in it (an integer beyond 64 bits)."""
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError as error:
-        raise BadData(str(error)) from error
+        return await self.run(tx, rows=to_json(rows), **params)
 
 
 class Upsert(Batch):
@@ -230,7 +230,7 @@ class Upsert(Batch):
             return await self._returning.run_all(tx, rows, **params)
         if not rows:
             return ()
-        given = as_json(rows)
+        given = to_json(rows)
         await self.run(tx, rows=given, **params)
         found = await self._found.run(tx, rows=given)
         return [self._row._make(row) for row in orjson.loads(found[0].found)]

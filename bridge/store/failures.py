@@ -26,7 +26,7 @@ class BadData(Exception):
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONTENDED = {"40001", "40P01", "55P03"}
-_DATA_CLASSES = ("22", "23")
+_DATA_CLASSES = ("22", "23", "54")  # 54: too long for an index, for one
 _CUT = ("InterfaceError", "InternalClientError")
 _AWAY_CLASSES = ("08", "53", "57", "58", "XX", "25")
 

@@ -15,7 +15,7 @@ from bridge.ids import new_id, now_ms
 from bridge.models import Aside, Edit, Event, Ignored, Inbound, Receipt, Standing
 from bridge.store import albums, edits, receipts, standings
 from bridge.store.changes_log import note_changes
-from bridge.store.engine import Batch, Tx, Upsert, as_json
+from bridge.store.engine import Batch, Tx, Upsert, to_json
 from bridge.store.quotes import quoted
 from bridge.store.standings import Verdict
 from bridge.store.writer import ranked
@@ -286,7 +286,7 @@ def _row(
     return {
         "id": item.message_id, "conversation_id": conversation_id, "seq": seq, "kind": event.kind,
         "channel_id": item.channel_id, "address_id": _address(item).id,
-        "text": event.text, "data": as_json(data) if data else "{}",
+        "text": event.text, "data": to_json(data) if data else "{}",
         "external_id": event.external_id or None, "album": event.album or None,
         "provider_at": event.provider_at,
     }  # fmt: skip

@@ -127,6 +127,57 @@ async def test_f15_poison_update_stops_no_other_and_is_shown(
     )
 
 
+async def test_f15_number_that_no_column_holds_stops_nobody(
+    desk: Desk, vendors: Vendors, database_url: str
+) -> None:
+    """Readable, and too large to be stored: shown with its words, parked, and the poll goes on."""
+    await vendors.telegram.turn("ok", drop_webhooks=True)  # so that all of it is one batch
+    await vendors.telegram.say("before", chat_id=1001, name="Giulia")
+    far = {"message_id": 905, "date": 10**18, "chat": {"id": 1001, "type": "private"}, "text": "far away"}
+    await vendors.telegram.say(update={"message": far})
+    await vendors.telegram.say("after", chat_id=1001, name="Giulia")
+    await vendors.telegram.turn("ok", drop_webhooks=False)
+    assert await all_texts(desk, "Giulia", 3) == ["before", "far away", "after"]
+    found = await desk.messages(await desk.conversation("Giulia"))
+    assert [message["kind"] for message in found] == ["text", "unsupported", "text"]
+    await vendors.telegram.settled()
+    assert len(await parked(database_url)) == 1
+
+
+TOO_LARGE: tuple[Json, ...] = (
+    {"date": 10**30},
+    {"dice": {"emoji": "🎲", "value": 10**30}, "text": None},
+    {"entities": [{"type": "bold", "offset": 10**30, "length": 1}]},
+)
+
+
+async def test_f15_number_beyond_every_type_is_taken_and_stops_no_other(
+    hooked: Desk, database_url: str
+) -> None:
+    """What JSON can say and no database can keep: refused, a vendor would bring it again and again."""
+    odd = [update(number, f"{number}") for number, _ in enumerate(TOO_LARGE, 1)]
+    for one, nonsense in zip(odd, TOO_LARGE, strict=True):
+        one["message"] |= nonsense
+    posts = [post_update(hooked.http, one) for one in odd]
+    posts += [post_update(hooked.http, update(n, "fine", chat=2, name="Marco")) for n in range(11, 15)]
+    assert set(await asyncio.gather(*posts)) == {200}
+    assert len(await texts(hooked, "Giulia")) == len(TOO_LARGE)
+    assert await texts(hooked, "Marco") == ["fine"] * 4
+    assert len(await parked(database_url)) == len(TOO_LARGE)
+
+
+async def test_f15_key_that_no_index_holds_is_kept_by_its_digest(
+    hooked: Desk, vendors: Vendors, database_url: str
+) -> None:
+    """PostgreSQL indexes no text of several kilobytes: what came under such an id is parked all the same."""
+    sid = "SM" + "".join(random.Random(15).choices("0123456789abcdef", k=6_000))
+    for _ in range(2):
+        form = sms(vendors, sid, "Salve")
+        assert await post_form(hooked.http, vendors, hooked.url, form) == 200
+    kept = await parked(database_url)
+    assert len(kept) == 1 if kept else await texts(hooked, "+39 333 123 4567") == ["Salve"]
+
+
 async def parked(database_url: str) -> list[str]:
     """The raw bodies that wait for a person's look."""
     database = engine.connect(database_url)
