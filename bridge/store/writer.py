@@ -147,10 +147,10 @@ class Writer:
             self._idle.set()
 
     async def _repair(self, batch: _Batch, error: BaseException | None) -> None:
-        """Once more after another transaction was in the way; in halves around what cannot be stored."""
+        """Once more after another transaction was in the way; in halves around a job that cannot be done."""
         if isinstance(error, Contended):
             error = await self._again(batch)
-        if isinstance(error, BadData) and len(batch) > 1:
+        if isinstance(error, Exception) and not isinstance(error, Unavailable) and len(batch) > 1:
             half = len(batch) // 2
             for part in (batch[:half], batch[half:]):
                 await self._repair(part, await self._attempt(part))

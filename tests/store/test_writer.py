@@ -1,0 +1,31 @@
+"""The writer: jobs share a transaction, and none of them pays for another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from bridge.store import changes
+from bridge.store.engine import Database, Tx
+from bridge.store.writer import Writer
+
+
+async def halve(tx: Tx, numbers: Sequence[int]) -> list[int]:
+    """A step with a bug."""
+    await changes.feed_id(tx)
+    for number in numbers:
+        assert number != 13, "nobody expects this"
+    return [number // 2 for number in numbers]
+
+
+async def test_bug_that_one_job_meets_is_told_to_that_one_alone(database: Database) -> None:
+    """A hundred customers must not be sent away because of one whose message we cannot handle."""
+    writer = Writer(database)
+    results = await asyncio.gather(
+        *(writer.write(halve, number) for number in range(100)), return_exceptions=True
+    )
+    await writer.close()
+    assert isinstance(results[13], AssertionError)
+    assert [result for result in results if result is not results[13]] == [
+        number // 2 for number in range(100) if number != 13
+    ]
