@@ -73,11 +73,14 @@ class Database(ABC):
 
     @abstractmethod
     async def write(self, work: Work[T]) -> T:
-        """Run `work` in one transaction and commit it; an exception rolls it back."""
+        """Run `work` in one transaction and commit it; an exception rolls it back.
+
+        It is run again where another transaction was in the way, and must bear that.
+        """
 
     @abstractmethod
     def begin(self, work: Work[T], ended: Ended) -> None:
-        """Have `work` done as `write` does, as soon as can be; the loop calls `ended(result, error)`."""
+        """Have `work` done once, as soon as can be; the loop calls `ended(result, error)`."""
 
     @abstractmethod
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -12,11 +13,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bridge.errors import SettingsError
+from bridge.errors import SettingsError, Unavailable
 from bridge.store.engine import PATIENCE, Database, Ended, EngineName, Row, Work
-from bridge.store.failures import translate
+from bridge.store.failures import Contended, translate
 
 T = TypeVar("T")
+
+# How often work is done again that another transaction was in the way of.
+_TRIES = 5
 
 # The connection itself is of no use any more: it was cut in the middle of something.
 _BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -125,6 +129,15 @@ class _Pool:
                         raise asyncio.CancelledError from error
                     raise
 
+    async def write(self, work: Work[T]) -> T:
+        """Do some work in a transaction, again if another one was in the way."""
+        for tries in range(_TRIES):
+            try:
+                return await self.run(work)
+            except Contended:
+                await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311  # jitter, no secret
+        raise Unavailable("The database is too busy")
+
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:
         """Run a synchronous function on a connection in a transaction."""
         with translate(*_ERRORS):
@@ -162,7 +175,7 @@ class _HotWrites:
 
     async def _run(self, work: Work[Any], ended: Ended, caller: asyncio.AbstractEventLoop) -> None:
         try:
-            result = await self._pool.run(work)
+            result = await self._pool.write(work)
         except BaseException as error:  # noqa: BLE001  # whoever began it decides
             caller.call_soon_threadsafe(ended, None, error)
         else:
@@ -194,7 +207,7 @@ class PostgresDatabase(Database):
         return await self._pool.run(work)
 
     async def write(self, work: Work[T]) -> T:
-        return await self._pool.run(work)
+        return await self._pool.write(work)
 
     def begin(self, work: Work[T], ended: Ended) -> None:
         if self._hot is None:

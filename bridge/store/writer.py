@@ -8,7 +8,6 @@ never waits for a turn of the event loop, which is long when there is much to do
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import structlog
 
 from bridge.errors import Unavailable
 from bridge.store.engine import Database, Tx, Work
-from bridge.store.failures import BadData, Contended
+from bridge.store.failures import BadData
 
 log = structlog.get_logger()
 
@@ -34,7 +33,6 @@ MAX_BYTES = 1_000_000
 MAX_WAITING = 4_000
 # One transaction that works, and one that is ready to follow.
 MAX_UNDER_WAY = 2
-_TRIES = 5
 
 
 @dataclass(slots=True)
@@ -147,9 +145,7 @@ class Writer:
             self._idle.set()
 
     async def _repair(self, batch: _Batch, error: BaseException | None) -> None:
-        """Once more after another transaction was in the way; in halves around a job that cannot be done."""
-        if isinstance(error, Contended):
-            error = await self._again(batch)
+        """Once more, in halves around a job that cannot be done."""
         if isinstance(error, Exception) and not isinstance(error, Unavailable) and len(batch) > 1:
             half = len(batch) // 2
             for part in (batch[:half], batch[half:]):
@@ -158,15 +154,6 @@ class Writer:
             if not isinstance(error, Unavailable | BadData):
                 log.error("batch not written", jobs=len(batch), exc_info=error)
             _fail(batch, error)
-
-    async def _again(self, batch: _Batch) -> BaseException | None:
-        error: BaseException | None = None
-        for tries in range(_TRIES):
-            await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311  # jitter, no secret
-            error = await self._attempt(batch)
-            if not isinstance(error, Contended):
-                return error
-        return Unavailable("The database is too busy")
 
     async def _attempt(self, batch: _Batch) -> BaseException | None:
         """One transaction; the error that ended it, if one did."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from bridge.store.tables import conversations
 from bridge.store.tables import lanes as lane_rows
 from tests.gateways import until
 from tests.store.test_attempts import Sender, outcome_of, sender
-from tests.store.test_inbound import hello, rows
+from tests.store.test_inbound import hello, rows, take
 from tests.store.test_replies import Desk, desk
 
 __all__ = ["desk", "sender"]
@@ -116,3 +117,21 @@ async def test_message_that_commits_while_the_thread_is_read_stays_unread(desk: 
     )
     (conversation,) = await rows(database, conversations)
     assert (conversation.read_seq, conversation.unread) == (1, 1)
+
+
+async def test_work_that_a_deadlock_ended_is_done_again(database: Database, channel: int) -> None:
+    """PostgreSQL lets one of two go on and ends the other, which did nothing wrong."""
+    await take(database, channel, hello(1, chat=1), hello(2, chat=2))
+    first, second = (row.id for row in await rows(database, conversations, "id"))
+    stands = {first: asyncio.Event(), second: asyncio.Event()}
+
+    async def touch(one: str, other: str, tx: Tx) -> None:
+        for conversation in (one, other):
+            await tx.run(sa.update(conversations).where(conversations.c.id == conversation).values(unread=0))
+            stands[one].set()
+            await stands[other].wait()
+
+    await asyncio.gather(
+        database.write(partial(touch, first, second)), database.write(partial(touch, second, first))
+    )
+    assert [row.unread for row in await rows(database, conversations)] == [0, 0]
