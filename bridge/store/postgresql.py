@@ -22,6 +22,9 @@ T = TypeVar("T")
 # How often work is done again that another transaction was in the way of.
 _TRIES = 5
 
+# Seconds that a transaction may take, with the wait for a connection.
+_LIFETIME = PATIENCE + 5
+
 # The connection itself is of no use any more: it was cut in the middle of something.
 _BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 _ERRORS = (asyncpg.PostgresError, *_BROKEN)
@@ -75,6 +78,13 @@ def _for_asyncpg(url: URL) -> URL:
     return url.set(drivername="postgresql+asyncpg", query=given)
 
 
+async def _configure(raw: Any) -> None:
+    """Ids travel as text, as everywhere else in Bridge; no transaction outlives those who wait for it."""
+    await raw.set_type_codec("uuid", encoder=str, decoder=str, schema="pg_catalog", format="text")
+    if raw.get_server_version() >= (17,):
+        await raw.execute(f"SET transaction_timeout = {_LIFETIME * 1000:.0f}")
+
+
 class _Pool:
     """Connections to one server, all of one event loop. What is frozen inside a transaction is cut off."""
 
@@ -99,12 +109,7 @@ class _Pool:
 
     @staticmethod
     def _configure(connection: Any, _record: object) -> None:
-        """Ids travel as text, as everywhere else in Bridge."""
-        connection.run_async(
-            lambda raw: raw.set_type_codec(
-                "uuid", encoder=str, decoder=str, schema="pg_catalog", format="text"
-            )
-        )
+        connection.run_async(_configure)
 
     @staticmethod
     def _demand_open(connection: Any, _record: object, _proxy: object) -> None:
@@ -115,7 +120,7 @@ class _Pool:
     async def run(self, work: Work[T]) -> T:
         """Do some work in a transaction."""
         with translate(*_ERRORS):
-            async with asyncio.timeout(PATIENCE + 5), self._engine.connect() as connection:
+            async with asyncio.timeout(_LIFETIME), self._engine.connect() as connection:
                 raw: Any = (await connection.get_raw_connection()).driver_connection
                 try:
                     async with raw.transaction():

@@ -25,6 +25,13 @@ from bridge.store.sqlite import SqliteDatabase
 _LOCK = 0x62726964  # "brid": one migration at a time over all nodes
 
 
+# A change of a large table, or the wait for a node that makes one, takes longer than any of ours.
+_TAKE_YOUR_TIME = sa.text(
+    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN "
+    "('lock_timeout', 'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')"
+)
+
+
 def _config(connection: sa.Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
@@ -95,6 +102,7 @@ def _refuse_newer(current: str) -> None:
 
 def _upgrade(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
+        connection.execute(_TAKE_YOUR_TIME)
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         if _current(connection) == head():
             return  # another node was first

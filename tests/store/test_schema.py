@@ -14,6 +14,7 @@ from bridge.errors import SettingsError, Unavailable
 from bridge.store import schema
 from bridge.store.engine import connect, wait_until_up
 from bridge.store.tables import metadata
+from tests.gateways import until
 from tests.servers import PostgreSQL
 
 
@@ -48,6 +49,30 @@ async def test_several_processes_may_prepare_at_once(empty_database_url: str) ->
     assert (await databases[0].read(lambda tx: tx.run(query)))[0].n == 1
     for database in databases:
         await database.close()
+
+
+async def test_node_that_waits_for_another_to_migrate_has_patience(empty_postgresql_url: str) -> None:
+    """A large migration takes longer than any transaction of ours may wait for a lock."""
+    first, second = connect(empty_postgresql_url), connect(empty_postgresql_url)
+    migrating = sa.text(f"SELECT pg_advisory_xact_lock({0x62726964}), pg_sleep(4)")
+    holding = asyncio.create_task(first.write(lambda tx: tx.run(migrating)))
+    locked = sa.text("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'")
+    await until(lambda: first.read(lambda tx: tx.run(locked)))
+    await schema.prepare(second)
+    await holding
+    assert await schema.revision(second) == schema.head()
+    await first.close()
+    await second.close()
+
+
+async def test_sessions_of_postgresql_stop_nobody_for_long(postgresql_url: str) -> None:
+    """A node that freezes in the middle of something is cut off, not waited for."""
+    database = connect(postgresql_url)
+    limits = ("idle_in_transaction_session_timeout", "lock_timeout", "transaction_timeout")
+    query = sa.text("SELECT current_setting(:name) AS value")
+    found = [(await database.read(lambda tx, n=name: tx.run(query, {"name": n})))[0].value for name in limits]  # type: ignore[misc]  # read at once
+    assert found == ["3s", "3s", "15s"]
+    await database.close()
 
 
 async def test_newer_schema_is_refused_before_anything_is_touched(empty_database_url: str) -> None:
