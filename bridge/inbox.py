@@ -65,7 +65,8 @@ class Inbox:
 
     async def _store(self, intake: Intake) -> Taken:
         try:
-            return await self._writer.write(receive, intake, size=_weight(intake.events))
+            share = _share(intake.channel_id)
+            return await self._writer.write(receive, intake, size=_weight(intake.events), share=share)
         except BadData:
             return await self._store_one_by_one(intake)
 
@@ -81,7 +82,7 @@ class Inbox:
 
     async def _store_one(self, channel_id: int, event: Event, *instead: Event) -> Taken:
         try:
-            return await self._writer.write(receive, Intake(channel_id, (event,)))
+            return await self._writer.write(receive, Intake(channel_id, (event,)), share=_share(channel_id))
         except BadData:
             if not instead:
                 raise
@@ -114,7 +115,7 @@ class Inbox:
             client_id=client_id, attachments=tuple(attachments), reply_to=reply_to, via=via,
             deadline_at=now_ms() + self._deadline_ms, carriers=self._carriers(),
         )  # fmt: skip
-        accepted = await self._writer.write(replies.accept, draft, size=len(text) + 500)
+        accepted = await self._writer.write(replies.accept, draft, size=len(text) + 500, share="agents")
         if isinstance(accepted, BridgeError):
             raise accepted
         if accepted.new:
@@ -207,6 +208,11 @@ class Inbox:
             )
             for live in self._channels.values()
         }
+
+
+def _share(channel_id: int) -> str:
+    """Each channel has a share of the queue of its own: Twilio brings a message only twice."""
+    return f"channel {channel_id}"
 
 
 def _weight(events: Sequence[Event]) -> int:

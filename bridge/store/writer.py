@@ -8,7 +8,7 @@ never waits for a turn of the event loop, which is long when there is much to do
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +30,7 @@ Step = Callable[[Tx, Sequence[T]], Awaitable[Sequence[R]]]
 
 MAX_ITEMS = 200
 MAX_BYTES = 1_000_000
+# Of each share: a flood of one vendor must not have another's only try refused.
 MAX_WAITING = 4_000
 # One transaction that works, and one that is ready to follow.
 MAX_UNDER_WAY = 2
@@ -52,6 +53,7 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: deque[_Job] = deque()
+        self._unanswered: Counter[str] = Counter()
         self._under_way = 0
         self._asked = False
         self._closing = False
@@ -70,17 +72,22 @@ class Writer:
         """How many jobs wait."""
         return len(self._waiting)
 
-    async def write(self, step: Step[T, R], item: T, *, size: int = 500) -> R:
+    async def write(self, step: Step[T, R], item: T, *, size: int = 500, share: str = "") -> R:
         """The result of `step` for this item, after its commit. `size` is its weight in bytes.
 
-        `BadData`: this very item cannot be stored. `Unavailable`: nothing was stored, ask again.
+        `share` is whose part of the queue it takes. `BadData`: this very item cannot be stored.
+        `Unavailable`: nothing was stored, ask again.
         """
-        if self._closing or len(self._waiting) >= MAX_WAITING:
+        if self._closing or self._unanswered[share] >= MAX_WAITING:
             raise Unavailable("Too much waits to be written")
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Job(step, item, size, done))
         self._ask()
-        return await done
+        self._unanswered[share] += 1
+        try:
+            return await done
+        finally:
+            self._unanswered[share] -= 1
 
     def _ask(self) -> None:
         """Ask for a transaction if something waits for which none has been asked yet."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from bridge.errors import Unavailable
 from bridge.store import changes
 from bridge.store.engine import Database, Tx
-from bridge.store.writer import Writer
+from bridge.store.writer import MAX_WAITING, Writer
 
 
 async def halve(tx: Tx, numbers: Sequence[int]) -> list[int]:
@@ -29,3 +30,16 @@ async def test_bug_that_one_job_meets_is_told_to_that_one_alone(database: Databa
     assert [result for result in results if result is not results[13]] == [
         number // 2 for number in range(100) if number != 13
     ]
+
+
+async def test_flood_of_one_share_leaves_the_others_theirs(database: Database) -> None:
+    """Telegram repeats what is refused, Twilio hardly does: the one's backlog is not the other's loss."""
+    writer = Writer(database)
+    flood = [writer.write(halve, 2, share="flood") for _ in range(MAX_WAITING + 1)]
+    *taken, refused, other = await asyncio.gather(
+        *flood, writer.write(halve, 4, share="other"), return_exceptions=True
+    )
+    await writer.close()
+    assert taken == [1] * MAX_WAITING
+    assert isinstance(refused, Unavailable)
+    assert other == 2
