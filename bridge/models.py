@@ -22,6 +22,12 @@ Outcome = Literal["accepted", "rejected", "throttled", "not_sent", "unknown"]
 ReceiptStatus = Literal["sent", "delivered", "read", "failed"]
 
 
+def _clean(model: Any, *names: str) -> None:
+    """Make texts storable where they come in, once, in a model that is frozen afterwards."""
+    for name in names:
+        object.__setattr__(model, name, clean(getattr(model, name)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """One HTTP request of a vendor, as data.
@@ -50,8 +56,7 @@ class Media:
     duration: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("ref", "name", "mime"):
-            object.__setattr__(self, name, clean(getattr(self, name)))
+        _clean(self, "ref", "name", "mime")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +89,7 @@ class Inbound:
     parked: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("key", "urn", "external_id", "text", "name", "handle", "quote", "album", "raw"):
-            object.__setattr__(self, name, clean(getattr(self, name)))
+        _clean(self, "key", "urn", "external_id", "text", "name", "handle", "quote", "album", "raw")
         if self.data:
             object.__setattr__(self, "data", clean_all(self.data))
 
@@ -103,8 +107,7 @@ class Edit:
     raw: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("key", "urn", "external_id", "text", "raw"):
-            object.__setattr__(self, name, clean(getattr(self, name)))
+        _clean(self, "key", "urn", "external_id", "text", "raw")
         if self.data:
             object.__setattr__(self, "data", clean_all(self.data))
 
@@ -123,6 +126,9 @@ class Standing:
     opt_in: bool = False
     raw: str = ""
 
+    def __post_init__(self) -> None:
+        _clean(self, "key", "urn", "reason", "raw")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
@@ -133,6 +139,9 @@ class Receipt:
     reason: str = ""
     at: int | None = None
 
+    def __post_init__(self) -> None:
+        _clean(self, "external_id", "reason")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aside:
@@ -142,6 +151,9 @@ class Aside:
     urn: str
     text: str
 
+    def __post_init__(self) -> None:
+        _clean(self, "key", "urn", "text")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored:
@@ -150,6 +162,9 @@ class Ignored:
     key: str
     raw: str = ""
     parked: str = ""
+
+    def __post_init__(self) -> None:
+        _clean(self, "key", "raw", "parked")
 
 
 Event = Inbound | Edit | Standing | Receipt | Aside | Ignored

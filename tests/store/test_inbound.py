@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from bridge.models import Edit, Event, Inbound, Media, Receipt, Standing
+from bridge.models import Aside, Edit, Event, Ignored, Inbound, Media, Receipt, Standing
 from bridge.store.engine import Database, Row
 from bridge.store.failures import BadData
 from bridge.store.inbound import Intake, Taken, receive
@@ -184,6 +184,21 @@ async def test_odd_text_is_stored_as_it_is_but_for_what_cannot_be(
     await take(database, channel, hello(1, text=text, name=text, raw=text))
     (message,) = await rows(database, messages)
     assert message.text == text.replace("\x00", "\ufffd").replace("\ud800", "\ufffd")
+
+
+async def test_nothing_that_a_vendor_says_is_unstorable(database: Database, channel: int) -> None:
+    """NUL and lone surrogates hide in ids and reasons as well as in texts."""
+    odd = "x\x00\ud800"
+    block = Standing(key=odd, urn="telegram:7", state="blocked", reason=odd, raw=odd)
+    await take(
+        database, channel, hello(1), block,
+        Receipt(external_id=odd, status="failed", reason=odd), Ignored(key=f"{odd}2", raw=odd, parked=odd),
+        Aside(key=f"{odd}3", urn=odd, text=odd),
+    )  # fmt: skip
+    (address,) = await rows(database, addresses)
+    assert (address.state, address.state_reason) == ("blocked", "x\ufffd\ufffd")
+    kept = {row.key: (row.body, row.error) for row in await rows(database, events)}
+    assert kept["x\ufffd\ufffd2"] == ("x\ufffd\ufffd", "x\ufffd\ufffd")
 
 
 async def test_receipt_before_its_message_is_kept(database: Database, channel: int) -> None:
