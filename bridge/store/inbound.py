@@ -77,8 +77,8 @@ _ADDRESSES = Upsert(
         consent_source = CASE WHEN addresses.consent_at IS NULL THEN excluded.consent_source
             ELSE addresses.consent_source END,
         consent_at = coalesce(addresses.consent_at, excluded.consent_at)""",
-    "channel_id, urn, id, contact_id",
-    """SELECT a.channel_id, a.urn, a.id, a.contact_id FROM {rows}
+    "channel_id, urn, id, contact_id, consent_at",
+    """SELECT a.channel_id, a.urn, a.id, a.contact_id, a.consent_at FROM {rows}
     JOIN addresses a ON a.channel_id = r.channel_id AND a.urn = r.urn""",
     changes="""excluded.handle NOT IN ('', addresses.handle) OR excluded.consent_at IS NOT NULL
         AND (addresses.consent_at IS NULL OR addresses.state IN ('blocked', 'invalid'))""",
@@ -87,6 +87,12 @@ _ADDRESSES = Upsert(
 
 _CONTACTS = Batch(
     "INSERT INTO contacts (id, name, created_at) SELECT id, name, CAST(:now AS bigint) FROM {rows}",
+    id="uuid", name="text",
+)  # fmt: skip
+
+# Who was an address before they wrote (unblocked, edited) is told by name now.
+_NAMES = Batch(
+    "UPDATE contacts SET name = r.name FROM {rows} WHERE contacts.id = r.id AND contacts.name = ''",
     id="uuid", name="text",
 )  # fmt: skip
 
@@ -206,16 +212,19 @@ async def _addresses(tx: Tx, items: list[_Item], now: int) -> None:
             row["heard_at"] = now
             row["handle"] = event.handle or row["handle"]
             names[row["contact_id"]] = event.name or names.get(row["contact_id"], "")
-    found = {
-        (row.channel_id, row.urn): _Address(row.id, row.contact_id)
-        for row in await _ADDRESSES.run_all(tx, [rows[key] for key in sorted(rows)], now=now)
-    }
-    made = [
-        {"id": row["contact_id"], "name": names.get(row["contact_id"], "")}
-        for key, row in rows.items()
-        if found[key].contact_id == row["contact_id"]
-    ]
+    found: dict[tuple[int, str], _Address] = {}
+    made: list[dict[str, str]] = []
+    named: list[dict[str, str]] = []
+    for known in await _ADDRESSES.run_all(tx, [rows[key] for key in sorted(rows)], now=now):
+        key = (known.channel_id, known.urn)
+        found[key] = _Address(known.id, known.contact_id)
+        contact = {"id": known.contact_id, "name": names.get(rows[key]["contact_id"], "")}
+        if known.contact_id == rows[key]["contact_id"]:
+            made.append(contact)
+        elif known.consent_at == now:  # heard for the first time
+            named.append(contact)
     await _CONTACTS.run_all(tx, made, now=now)
+    await _NAMES.run_all(tx, named)
     for item in items:
         item.address = found.get((item.channel_id, getattr(item.event, "urn", "")))
 

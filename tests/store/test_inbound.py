@@ -13,7 +13,16 @@ from bridge.models import Aside, Edit, Event, Ignored, Inbound, Media, Receipt, 
 from bridge.store.engine import Database, Row
 from bridge.store.failures import BadData
 from bridge.store.inbound import Intake, Taken, receive
-from bridge.store.tables import activity, addresses, attachments, conversations, events, messages, versions
+from bridge.store.tables import (
+    activity,
+    addresses,
+    attachments,
+    contacts,
+    conversations,
+    events,
+    messages,
+    versions,
+)
 from bridge.store.writer import Writer
 
 
@@ -163,6 +172,16 @@ async def test_blocked_address_opens_when_the_customer_writes(database: Database
     (address,) = await rows(database, addresses)
     assert address.state == "open"
     assert [row.kind for row in await rows(database, activity)] == ["address"]
+
+
+async def test_customer_who_was_known_before_they_wrote_gets_their_name(
+    database: Database, channel: int
+) -> None:
+    """Who unblocks the bot, or changes an old message, is an address first and a name later."""
+    await take(database, channel, Standing(key="member", urn="telegram:7", state="open"))
+    await take(database, channel, hello(1))
+    await take(database, channel, hello(2, name="Another"))
+    assert [row.name for row in await rows(database, contacts)] == ["Giulia"]
 
 
 async def test_parked_event_keeps_its_raw_form_and_a_placeholder(database: Database, channel: int) -> None:
