@@ -66,6 +66,8 @@ class Accepted:
 Outcome = Accepted | BridgeError
 
 _LOCK = Lock("conversations")
+_ADDRESSES = Lock("addresses", "contact_id")
+_FILES = Lock("attachments")
 _SAME = Batch(
     """SELECT m.conversation_id, m.client_id, m.id, m.data FROM {rows}
     JOIN messages m ON m.conversation_id = r.conversation_id AND m.client_id = r.client_id""",
@@ -132,6 +134,10 @@ async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
     results = await _repeats(tx, drafts)
     fresh = [draft for draft in drafts if draft.id not in results]
     routes = await _routes(tx, fresh)
+    ended = [route.contact_id for route in routes.values() if route.ended_at is not None]
+    if ended:  # its customer may begin a newer thread at this moment: their addresses are held for that
+        await _ADDRESSES.take(tx, ended)
+        routes = await _routes(tx, fresh)
     uploads = await _uploads(tx, fresh)
     seqs: dict[str, int] = {}
     rows: list[dict[str, Any]] = []
@@ -145,8 +151,16 @@ async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
         rows.append(_row(draft, route, seq))
         channel = rows[-1]["channel_id"] if rows[-1]["status"] == "queued" else None
         results[draft.id] = Accepted(draft.id, True, channel)
+        for upload in draft.attachments:
+            uploads.pop(upload, None)
     await _store(tx, rows, drafts, now)
-    return [results[draft.id] for draft in drafts]
+    return [_of_the_first(results, results[draft.id]) for draft in drafts]
+
+
+def _of_the_first(results: Mapping[str, Outcome], outcome: Outcome) -> Outcome:
+    """A repeat is refused as the draft of this batch was that it repeats."""
+    first = results.get(outcome.message_id) if isinstance(outcome, Accepted) else None
+    return first if isinstance(first, BridgeError) else outcome
 
 
 async def _repeats(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Outcome]:
@@ -180,6 +194,7 @@ async def _uploads(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Any]:
     rows = [
         {"id": upload, "owner": f"agent:{draft.agent_id}"} for draft in drafts for upload in draft.attachments
     ]
+    await _FILES.take(tx, (row["id"] for row in rows))
     return {row.id: row for row in await _UPLOADS.run_all(tx, rows)}
 
 

@@ -9,9 +9,11 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
+from bridge.errors import Conflict, Invalid
 from bridge.models import Receipt
-from bridge.store import attempts, channels, handling, lanes, replies
+from bridge.store import attempts, channels, handling, lanes, replies, uploads
 from bridge.store.engine import Database, Tx, Work, connect
+from bridge.store.files import Stored
 from bridge.store.inbound import Intake, receive
 from bridge.store.tables import conversations
 from bridge.store.tables import lanes as lane_rows
@@ -135,3 +137,41 @@ async def test_work_that_a_deadlock_ended_is_done_again(database: Database, chan
         database.write(partial(touch, first, second)), database.write(partial(touch, second, first))
     )
     assert [row.unread for row in await rows(database, conversations)] == [0, 0]
+
+
+async def test_reply_into_an_ended_thread_beside_the_customers_next_message_is_sent_there(desk: Desk) -> None:
+    """The thread ended last week; the agent answers it in the moment in which a newer one begins."""
+    database = desk.database
+    ending = sa.update(conversations).values(status="resolved", resolved_at=1, ended_at=2)
+    await database.write(lambda tx: tx.run(ending))
+    outcomes: list[replies.Outcome] = []
+
+    async def answer(tx: Tx) -> None:
+        outcomes[:] = await replies.accept(tx, [desk.draft("Ci ripensi?")])
+
+    await side_by_side(database, lambda tx: receive(tx, [Intake(desk.channel, (hello(2),))]), answer)
+    newest = (await rows(database, conversations, "created_at"))[-1]
+    (refused,) = outcomes
+    assert isinstance(refused, Conflict)
+    assert refused.extra == {"reason": "ended", "current": newest.id}
+
+
+async def test_file_goes_out_with_one_of_two_replies(desk: Desk) -> None:
+    """The same upload in two replies at once: one of them is told, none goes without its file."""
+    database = desk.database
+    owner, stored = f"agent:{desk.agent_id}", Stored(sha256="0" * 64, size=1, mime="image/png")
+    file = await database.write(lambda tx: uploads.add(tx, stored, owner=owner, name="a.png"))
+    await take(database, desk.channel, hello(2, chat=8))
+    query = sa.select(conversations.c.id).where(conversations.c.id != desk.conversation_id)
+    (other,) = await database.read(lambda tx: tx.run(query))
+    drafts = [
+        desk.draft(attachments=(file.id,)),
+        desk.draft(attachments=(file.id,), conversation_id=other.id),
+    ]
+    outcomes: list[replies.Outcome] = []
+
+    async def send(draft: replies.Draft, tx: Tx) -> None:
+        outcomes.extend(await replies.accept(tx, [draft]))
+
+    await side_by_side(database, partial(send, drafts[0]), partial(send, drafts[1]))
+    assert [type(outcome) for outcome in outcomes] == [replies.Accepted, Invalid]

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from bridge.errors import BridgeError, Conflict, Invalid, NotFound
 from bridge.ids import new_id, now_ms
 from bridge.models import Limits, Standing
-from bridge.store import agents, attempts, channels, handling
+from bridge.store import agents, attempts, channels, handling, uploads
 from bridge.store import messages as message_views
 from bridge.store.attempts import Finish
 from bridge.store.engine import Database
+from bridge.store.files import Stored
 from bridge.store.inbound import Intake, receive
 from bridge.store.replies import Accepted, Carrier, Draft, Outcome, accept
 from bridge.store.tables import channels as channel_table
@@ -102,6 +103,23 @@ async def test_same_client_id_with_another_text_is_a_conflict(desk: Desk) -> Non
     await desk.accept(desk.draft("one", client_id="c1"))
     (outcome,) = await desk.accept(desk.draft("two", client_id="c1"))
     assert isinstance(outcome, Conflict)
+
+
+async def test_repeat_of_a_refused_reply_hears_the_same_reason(desk: Desk) -> None:
+    """Twice in one batch: the second must not be told that there is no such message."""
+    await take(desk.database, desk.channel, Standing(key="s", urn="telegram:7", state="blocked"))
+    first, second = await desk.accept(desk.draft(client_id="c1"), desk.draft(client_id="c1"))
+    assert isinstance(first, Conflict)
+    assert isinstance(second, Conflict)
+    assert second.extra == first.extra
+
+
+async def test_file_is_sent_once(desk: Desk) -> None:
+    """Two replies of one batch name the same upload: the second would go without it."""
+    owner, stored = f"agent:{desk.agent_id}", Stored(sha256="0" * 64, size=1, mime="image/png")
+    file = await desk.database.write(lambda tx: uploads.add(tx, stored, owner=owner, name="a.png"))
+    outcomes = await desk.accept(desk.draft(attachments=(file.id,)), desk.draft(attachments=(file.id,)))
+    assert [type(outcome) for outcome in outcomes] == [Accepted, Invalid]
 
 
 async def test_note_goes_nowhere(desk: Desk) -> None:
