@@ -15,7 +15,7 @@ from bridge.parts import parts_of
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Row, Statement, Tx
 from bridge.store.receipts import settle_status
-from bridge.store.replies import LANES, Carrier
+from bridge.store.replies import ADDRESSES, LANES, Carrier, has_newer
 from bridge.store.tables import activity, agents, attachments, attempts, conversations, messages
 
 
@@ -57,6 +57,9 @@ async def update(
         values: dict[str, Any] = {"status": status, "resolved_at": now if status == "resolved" else None}
         if status == "resolved":
             values |= {"waiting_since": None, "unread": 0, "read_seq": current.last_seq}
+        elif current.ended_at is not None:
+            await _demand_no_newer(tx, current)
+            values["ended_at"] = None
         await _set(tx, conversation_id, values)
         await _line(tx, current, "resolved" if status == "resolved" else "reopened", agent_id, {}, now)
     if not isinstance(assignee, Keep) and assignee != current.assignee_id:
@@ -171,6 +174,16 @@ async def _locked(tx: Tx, conversation_id: str) -> Row:
     if not found:
         raise NotFound("There is no such conversation")
     return found[0]
+
+
+async def _demand_no_newer(tx: Tx, ended: Row) -> None:
+    """`Conflict` where the customer writes in a newer thread; none begins before our commit."""
+    await ADDRESSES.take(tx, [ended.contact_id])
+    query = sa.select(conversations.c.id).where(
+        conversations.c.contact_id == ended.contact_id, conversations.c.ended_at.is_(None)
+    )
+    for newer in await tx.run(query):
+        raise has_newer(newer.id)
 
 
 async def _set(tx: Tx, conversation_id: str, values: dict[str, Any]) -> None:

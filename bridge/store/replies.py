@@ -66,7 +66,7 @@ class Accepted:
 Outcome = Accepted | BridgeError
 
 _LOCK = Lock("conversations")
-_ADDRESSES = Lock("addresses", "contact_id")
+ADDRESSES = Lock("addresses", "contact_id")
 _FILES = Lock("attachments")
 _SAME = Batch(
     """SELECT m.conversation_id, m.client_id, m.id, m.data FROM {rows}
@@ -136,7 +136,7 @@ async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
     routes = await _routes(tx, fresh)
     ended = [route.contact_id for route in routes.values() if route.ended_at is not None]
     if ended:  # its customer may begin a newer thread at this moment: their addresses are held for that
-        await _ADDRESSES.take(tx, ended)
+        await ADDRESSES.take(tx, ended)
         routes = await _routes(tx, fresh)
     uploads = await _uploads(tx, fresh)
     seqs: dict[str, int] = {}
@@ -208,17 +208,20 @@ def _refusal(draft: Draft, route: Any, uploads: Mapping[str, Any]) -> BridgeErro
     if draft.kind == "note":
         return None
     if route.ended_at is not None and route.current_id is not None:
-        return Conflict(
-            "This conversation is over, the customer writes in a newer one",
-            reason="ended",
-            current=route.current_id,
-        )
+        return has_newer(route.current_id)
     if route.address_id is None or route.owner_id != route.contact_id:
         return _invalid("via", "is not an address of this customer")
     carrier = draft.carriers.get(route.channel_id)
     if carrier is None:
         return Conflict("This channel is not set up", reason="channel_off")
     return _closed(route) or _over_limit(draft, carrier, uploads)
+
+
+def has_newer(current: str) -> Conflict:
+    """The refusal to go on in a thread beside the customer's newer one."""
+    return Conflict(
+        "This conversation is over, the customer writes in a newer one", reason="ended", current=current
+    )
 
 
 def _closed(route: Any) -> BridgeError | None:

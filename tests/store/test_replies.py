@@ -13,7 +13,7 @@ from bridge.models import Limits, Standing
 from bridge.store import agents, attempts, channels, handling, uploads
 from bridge.store import messages as message_views
 from bridge.store.attempts import Finish
-from bridge.store.engine import Database
+from bridge.store.engine import Database, Tx
 from bridge.store.files import Stored
 from bridge.store.inbound import Intake, receive
 from bridge.store.replies import Accepted, Carrier, Draft, Outcome, accept
@@ -187,6 +187,27 @@ async def test_reply_goes_where_the_customer_is(desk: Desk) -> None:
     assert isinstance(refused, Conflict)
     newest = (await rows(database, conversations, "created_at"))[-1]
     assert refused.extra == {"reason": "ended", "current": newest.id}
+
+
+async def test_ended_thread_is_reopened_only_where_the_customer_is(desk: Desk) -> None:
+    """One current thread of a customer: reopened it is that, beside a newer one it stays closed."""
+    database = desk.database
+    ending = sa.update(conversations).values(status="resolved", resolved_at=1, ended_at=2)
+
+    async def reopen(tx: Tx) -> None:
+        await handling.update(tx, desk.conversation_id, desk.agent_id, status="open")
+
+    await database.write(lambda tx: tx.run(ending))
+    await database.write(reopen)
+    await take(database, desk.channel, hello(2))
+    (only,) = await rows(database, conversations)
+    assert (only.ended_at, only.last_seq) == (None, 2)
+    await database.write(lambda tx: tx.run(ending))
+    await take(database, desk.channel, hello(3))
+    with pytest.raises(Conflict) as refused:
+        await database.write(reopen)
+    newest = (await rows(database, conversations, "created_at"))[-1]
+    assert refused.value.extra == {"reason": "ended", "current": newest.id}
 
 
 async def test_unknown_reply_is_settled_by_an_agent(desk: Desk) -> None:
