@@ -231,7 +231,7 @@ class Outbox:
             started = await self._writer.write(attempts.start, start)
         except (Unavailable, asyncio.CancelledError):
             # It may be written all the same, and must not look like a call that may have arrived.
-            never = NotSent("interrupted before it was sent")
+            never = NotSent("interrupted")
             await self._record(self._finish(head, attempt, never, last=False))
             raise
         if started:

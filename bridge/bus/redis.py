@@ -52,7 +52,8 @@ class RedisBus(Bus):
             for task in pending:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=0.1)
-        await self._redis.aclose()
+        with contextlib.suppress(RedisError, OSError):
+            await self._redis.aclose()
 
     def ring(self, *bells: str) -> None:
         self._ring_here(*bells)
@@ -93,12 +94,19 @@ class RedisBus(Bus):
                     log.warning("redis away, going on without it", error=type(error).__name__)
                 heard = False
                 await asyncio.sleep(1)
+            except Exception:  # whoever listens has stumbled over a word; bells must go on ringing
+                log.exception("a word was not understood")
 
     def _hear(self, data: bytes) -> None:
-        message = orjson.loads(data)
-        if message["from"] == self._me:
+        """What is no message of ours is not heard: a Redis is shared, with newer versions as well."""
+        try:
+            message = orjson.loads(data)
+        except ValueError:
             return
-        if "bells" in message:
-            self._ring_here(*message["bells"])
-        else:
-            self._tell_here(message["topic"], message["word"])
+        match message:
+            case {"from": self._me}:
+                return
+            case {"bells": [*bells]}:
+                self._ring_here(*map(str, bells))
+            case {"topic": str(topic), "word": dict(word)}:
+                self._tell_here(topic, word)
