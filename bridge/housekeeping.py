@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from bridge.duty import Duty
+from bridge.duty import Duty, steady_clock
 from bridge.errors import Unavailable
 from bridge.ids import now_ms
 from bridge.store import changes, handling, media, tokens
@@ -16,7 +16,8 @@ from bridge.store.files import Files
 log = structlog.get_logger()
 
 _EVERY = 300.0
-_DAY_MS = 24 * 3600 * 1000
+_DAY = 24 * 3600.0
+_DAY_MS = int(_DAY * 1000)
 # A thread that has been resolved for so long is over: the next message of its contact starts a new one.
 _THREAD_ENDS_MS = 7 * _DAY_MS
 
@@ -28,6 +29,7 @@ class Housekeeper:
         self._database = database
         self._files = files
         self._duty = duty
+        self._sweep_at = 0.0
 
     async def run(self) -> None:
         """Tidy for ever."""
@@ -44,5 +46,15 @@ class Housekeeper:
         await self._database.write(tokens.prune)
         await self._database.write(lambda tx: handling.end_old(tx, _THREAD_ENDS_MS))
         before = now_ms() - _DAY_MS
-        for sha256 in await self._database.write(lambda tx: media.forget_loose(tx, before)):
-            await asyncio.to_thread(self._files.remove, sha256, older_than=_DAY_MS / 1000)
+        await self._database.write(lambda tx: media.forget_loose(tx, before))
+        if steady_clock() >= self._sweep_at:
+            await self._sweep()
+            self._sweep_at = steady_clock() + _DAY
+
+    async def _sweep(self) -> None:
+        """Delete files that no row names: left by a crash, by an upload that was never sent, by a demo."""
+        await asyncio.to_thread(self._files.remove_broken, older_than=_DAY)
+        for folder in range(256):
+            found = await asyncio.to_thread(self._files.old, folder, older_than=_DAY)
+            for sha256 in await self._database.read(lambda tx: media.unnamed(tx, found)):  # noqa: B023  # awaited at once
+                await asyncio.to_thread(self._files.remove, sha256, older_than=_DAY)

@@ -7,6 +7,7 @@ never a row without its file. An S3 store can take the place of the folder behin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -22,6 +23,7 @@ from bridge.errors import TooLarge, Unavailable
 
 # Enough for every signature that is looked for.
 _HEAD = 8192
+_PART = "part-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,12 @@ class Files:
 
         `TooLarge`: over the limit. `Unavailable`: the disk is full.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._folder, prefix=_PART)
+        except OSError as error:
+            raise Unavailable("There is no room for files") from error
         digest, size, head = hashlib.sha256(), 0, b""
-        handle, name = tempfile.mkstemp(dir=self._folder, prefix="part-")
         try:
             with os.fdopen(handle, "wb") as file:
                 async for chunk in chunks:
@@ -65,10 +70,10 @@ class Files:
                 await asyncio.to_thread(os.fsync, file.fileno())
             await asyncio.to_thread(self._settle, name, digest.hexdigest())
         except OSError as error:
-            os.unlink(name)  # noqa: PTH108  # one call, no need for a thread
+            _forget(name)
             raise Unavailable("There is no room for files") from error
         except BaseException:
-            os.unlink(name)  # noqa: PTH108  # at once, also when this task is being cancelled
+            _forget(name)
             raise
         return Stored(digest.hexdigest(), size, sniff(head, claimed))
 
@@ -76,6 +81,23 @@ class Files:
         target = self.path(sha256)
         target.parent.mkdir(exist_ok=True)
         Path(part).replace(target)
+        for folder in (target.parent, self._folder):  # a power cut must not take back its name
+            _sync(folder)
+
+    def old(self, folder: int, *, older_than: float) -> list[str]:
+        """The contents in one of the 256 folders that were put more than so many seconds ago."""
+        place, latest = self._folder / f"{folder:02x}", time.time() - older_than
+        if not place.is_dir():
+            return []
+        with os.scandir(place) as entries:
+            return [entry.name for entry in entries if entry.stat().st_mtime < latest]
+
+    def remove_broken(self, *, older_than: float) -> None:
+        """Delete what a crash left of files that were being written so many seconds ago."""
+        for part in self._folder.glob(f"{_PART}*"):
+            with contextlib.suppress(FileNotFoundError):  # it was finished meanwhile
+                if part.stat().st_mtime < time.time() - older_than:
+                    part.unlink()
 
     def remove(self, sha256: str, *, older_than: float) -> None:
         """Delete a file that no row names, unless it was put again less than so many seconds ago.
@@ -85,6 +107,19 @@ class Files:
         path = self.path(sha256)
         if path.exists() and path.stat().st_mtime < time.time() - older_than:
             path.unlink(missing_ok=True)
+
+
+def _forget(part: str) -> None:
+    """Delete at once, also while the task is being cancelled; it may have found its place just now."""
+    Path(part).unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sniff(head: bytes, claimed: str) -> str:

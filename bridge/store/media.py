@@ -7,7 +7,7 @@ from typing import Literal
 
 from bridge.ids import now_ms
 from bridge.store.changes_log import note_changes
-from bridge.store.engine import Row, Statement, Tx
+from bridge.store.engine import Batch, Row, Statement, Tx
 from bridge.store.files import Stored
 
 # A claim is a due time far enough away: who dies with it lets it come back.
@@ -27,10 +27,12 @@ _WHERE = Statement(
     """SELECT m.id, m.conversation_id FROM attachments f JOIN messages m ON m.id = f.message_id
     WHERE f.id = :id"""
 )
-_LOOSE = Statement(
-    """DELETE FROM attachments WHERE message_id IS NULL AND created_at < :before RETURNING sha256"""
-)
-_NAMED = Statement("SELECT 1 FROM attachments WHERE sha256 = :sha256 LIMIT 1")
+_LOOSE = Statement("DELETE FROM attachments WHERE message_id IS NULL AND created_at < :before")
+_UNNAMED = Batch(
+    """SELECT r.sha256 FROM {rows}
+    WHERE NOT EXISTS (SELECT 1 FROM attachments f WHERE f.sha256 = r.sha256)""",
+    sha256="text",
+)  # fmt: skip
 
 
 async def claim(tx: Tx, limit: int, hold_ms: int) -> Sequence[Row]:
@@ -55,10 +57,15 @@ async def later(tx: Tx, attachment_id: str, ms: int) -> None:
     await _LATER.run(tx, id=attachment_id, ms=ms)
 
 
-async def forget_loose(tx: Tx, before: int) -> list[str]:
-    """Drop uploads that were never sent; the contents that no row names any more."""
-    gone = {row.sha256 for row in await _LOOSE.run(tx, before=before)}
-    return [sha256 for sha256 in gone if sha256 and not await _NAMED.run(tx, sha256=sha256)]
+async def forget_loose(tx: Tx, before: int) -> None:
+    """Drop uploads that were never sent. Their files are swept."""
+    await _LOOSE.run(tx, before=before)
+
+
+async def unnamed(tx: Tx, contents: Sequence[str]) -> list[str]:
+    """Which of these files no row names (any more)."""
+    rows = await _UNNAMED.run_all(tx, [{"sha256": sha256} for sha256 in contents])
+    return [row.sha256 for row in rows]
 
 
 async def _tell(tx: Tx, attachment_id: str) -> None:
