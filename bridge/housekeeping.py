@@ -9,7 +9,7 @@ import structlog
 from bridge.duty import Duty, steady_clock
 from bridge.errors import Unavailable
 from bridge.ids import now_ms
-from bridge.store import changes, handling, media, tokens
+from bridge.store import attempts, changes, handling, media, tokens
 from bridge.store.engine import Database
 from bridge.store.files import Files
 
@@ -45,6 +45,7 @@ class Housekeeper:
         await self._database.write(changes.prune)
         await self._database.write(tokens.prune)
         await self._database.write(lambda tx: handling.end_old(tx, _THREAD_ENDS_MS))
+        await self._database.write(attempts.end_stranded)
         before = now_ms() - _DAY_MS
         await self._database.write(lambda tx: media.forget_loose(tx, before))
         if steady_clock() >= self._sweep_at:

@@ -142,6 +142,16 @@ _ABANDONED = Statement(
 )
 
 
+# Nobody sends on a channel that is not configured any more, and so nobody would say it.
+_STRANDED = Statement(
+    """UPDATE messages SET status = CASE WHEN status = 'sending' THEN 'unknown' ELSE 'expired' END,
+        reason = 'channel_off'
+    WHERE status IN ('queued', 'sending') AND deadline_at < {now}
+        AND channel_id IN (SELECT id FROM channels WHERE state = 'off')
+    RETURNING id, conversation_id"""
+)
+
+
 @ranked(3)
 async def start(tx: Tx, starts: Sequence[Start]) -> list[bool]:
     """Write down attempts before their calls; `False` for one that may not be made (any more)."""
@@ -227,6 +237,12 @@ async def abandoned(tx: Tx, channel_id: int, epoch: int, wait: int) -> int:
     await _move_lanes(tx, {row.conversation_id: wait for row in changed})
     await note_changes(tx, [("message", row.conversation_id, row.id) for row in changed], now)
     return len(rows)
+
+
+async def end_stranded(tx: Tx) -> None:
+    """Bring replies to an end whose channel is off, once their time is over."""
+    ended = await _STRANDED.run(tx)
+    await note_changes(tx, [("message", row.conversation_id, row.id) for row in ended], now_ms())
 
 
 async def _move_lanes(tx: Tx, waits: Mapping[str, int]) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bridge.ids import new_id, now_ms
 from bridge.models import Limits, Receipt, Standing
-from bridge.store import attempts, duties, handling, lanes, receipts
+from bridge.store import attempts, channels, duties, handling, lanes, receipts
 from bridge.store.attempts import Finish, Start
 from bridge.store.engine import Database
 from bridge.store.replies import Accepted
@@ -121,6 +121,17 @@ async def test_nothing_is_started_after_its_deadline(sender: Sender) -> None:
     """The channel's pause was longer than the reply had."""
     await sender.desk.database.write(lambda tx: tx.run(sa.update(messages).values(deadline_at=now_ms() - 1)))
     assert await sender.start() is None
+
+
+async def test_reply_on_a_channel_that_was_switched_off_is_not_silent_for_ever(sender: Sender) -> None:
+    """Nobody sends there any more: when its time is over the agent is told (I5)."""
+    database = sender.desk.database
+    await database.write(lambda tx: channels.switch_off_others(tx, []))
+    await database.write(attempts.end_stranded)
+    assert await sender.status() == "queued"
+    await database.write(lambda tx: tx.run(sa.update(messages).values(deadline_at=now_ms() - 1000)))
+    await database.write(attempts.end_stranded)
+    assert await sender.status() == "expired"
 
 
 async def test_duty_is_held_by_one_owner(sender: Sender) -> None:
