@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -40,23 +39,40 @@ class MediaFetcher:
         self._channels = channels
         self._limit = limit
         self._bell = bus.bell("media")
+        self._fetching: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Fetch for ever."""
-        while True:
-            try:
-                due = await self._database.write(lambda tx: media.claim(tx, _AT_ONCE, _HOLD_MS))
-            except Unavailable:
-                due = ()
-            if due:
-                await asyncio.gather(*(self._fetch(row) for row in due))
-            else:
+        """Fetch for ever, a few at once: a slow server keeps nobody else waiting."""
+        try:
+            while True:
+                for row in await self._claim(_AT_ONCE - len(self._fetching)):
+                    task = asyncio.create_task(self._fetch(row))
+                    self._fetching.add(task)
+                    task.add_done_callback(self._ended)
                 await wait(self._bell, 5.0)
+        finally:
+            for task in self._fetching:
+                task.cancel()
+            await asyncio.gather(*self._fetching, return_exceptions=True)
+
+    async def _claim(self, room: int) -> Sequence[Row]:
+        try:
+            return await self._database.write(lambda tx: media.claim(tx, room, _HOLD_MS)) if room else ()
+        except Unavailable:
+            return ()
 
     async def _fetch(self, row: Row) -> None:
-        with contextlib.suppress(Unavailable):  # the hold runs out, and it is due again
+        try:
             await self._try(row)
+        except Unavailable:
+            return  # the hold runs out, and it is due again
+        except Exception:
+            log.exception("fetching stumbled")
         self._bus.ring("changes")
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._fetching.discard(task)
+        self._bell.set()  # there is room for the next
 
     async def _try(self, row: Row) -> None:
         live = self._channels.get(row.channel_id)

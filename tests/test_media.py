@@ -73,6 +73,27 @@ async def test_files_of_an_mms_come_with_it(desk: Desk) -> None:
     assert [file["size"] for file in found] == [len(picture.data)] * 2
 
 
+async def test_file_of_a_slow_server_keeps_nobody_else_waiting(desk: Desk) -> None:
+    """One customer's picture hangs at the vendor; another's is there at once."""
+    picture = Upload("a.png", "image/png", b"\x89PNG\r\n\x1a\n" + b"\x00" * 64)
+    await desk.vendors.sms.turn("slow", delay=100, times=1)
+    await desk.vendors.sms.say("Ecco", sender="+393331234567", media=[picture])
+    await desk.conversation("+39 333 123 4567")
+
+    async def it_hangs() -> bool:
+        return desk.vendors.sms.knobs.mode == "ok"
+
+    await until(it_hangs)
+    await desk.vendors.sms.say("Anche io", sender="+393331234568", media=[picture])
+    other = await desk.conversation("+39 333 123 4568")
+
+    async def there() -> bool:
+        (message,) = await desk.messages(other)
+        return bool(message["attachments"][0]["state"] == "stored")
+
+    await until(there, within=20)  # the vendor's silence is borne for longer
+
+
 async def test_file_over_the_limit_is_said_to_be_too_big(
     tmp_path: Path, database_url: str, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
