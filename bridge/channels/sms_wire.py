@@ -76,7 +76,7 @@ def _demand_an_answer(status: int, text: str, retry_after: str) -> None:
     code = answer.get("code") if answer else None
     if status in _TIMES and retry_after.isdecimal():
         raise Throttled(reason(code, "Twilio asks for a pause"), retry_after=float(retry_after))
-    if status < HTTPStatus.BAD_REQUEST or (status < HTTPStatus.INTERNAL_SERVER_ERROR and answer):
+    if status < HTTPStatus.MULTIPLE_CHOICES or (status < HTTPStatus.INTERNAL_SERVER_ERROR and answer):
         return
     if status == HTTPStatus.SERVICE_UNAVAILABLE or (code and status != HTTPStatus.GATEWAY_TIMEOUT):
         raise NotSent(reason(code, "Twilio is not available"))

@@ -121,6 +121,7 @@ ANSWERS: list[tuple[Answer, type[SendError]]] = [
     (refused(403, None), NotSent),
     # a proxy's page says nothing about message or number
     (Answer(status=403, body=HTML), NotSent),
+    (Answer(status=302, body=HTML, headers={"Location": "https://portal.invalid/sign-in"}), NotSent),
     (Answer(status=413, body=HTML), Rejected),
     # nobody can say, so Twilio is asked
     (Answer(status=502, body=HTML), Unknown),
