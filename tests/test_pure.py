@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,13 @@ from bridge.signing import link_is_good, sign, signed_link, verify
 from bridge.text import clean, split, utf16_length
 
 SECRETS = ("a" * 32, "b" * 32)
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A file of so many bytes."""
+
+    size: int
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=400), st.integers(2, 50))
@@ -58,15 +66,24 @@ def test_clean_text_can_be_stored_anywhere(text: str) -> None:
 def test_text_travels_with_its_first_file_when_it_fits() -> None:
     """One photo with its words is one thing to a customer."""
     limits = Limits(text=100, part=10, caption=5)
-    assert parts_of("ciao", ["a", "b"], limits) == [("ciao", ("a",)), ("", ("b",))]
-    assert parts_of("too long", ["a"], limits) == [("too long", ()), ("", ("a",))]
+    a, b = Weight(1), Weight(2)
+    assert parts_of("ciao", [a, b], limits) == [("ciao", (a,)), ("", (b,))]
+    assert parts_of("too long", [a], limits) == [("too long", ()), ("", (a,))]
     assert parts_of("word word word", [], limits) == [("word word", ()), ("word", ())]
 
 
 def test_files_share_a_part_where_the_channel_takes_several() -> None:
     """An MMS carries ten files."""
     limits = Limits(text=100, part=100, caption=100, files_per_part=2)
-    assert parts_of("x", ["a", "b", "c"], limits) == [("x", ("a", "b")), ("", ("c",))]
+    a, b, c = Weight(1), Weight(2), Weight(3)
+    assert parts_of("x", [a, b, c], limits) == [("x", (a, b)), ("", (c,))]
+
+
+def test_files_that_are_too_heavy_together_go_apart() -> None:
+    """Five megabytes are the limit of an MMS, not of each of its files."""
+    limits = Limits(text=100, part=100, caption=100, files_per_part=10, part_size=5)
+    two, three, four = Weight(2), Weight(3), Weight(4)
+    assert parts_of("", [two, three, four, two], limits) == [("", (two, three)), ("", (four,)), ("", (two,))]
 
 
 @given(st.integers(0, 100), st.floats(0, 1, exclude_max=True), st.floats(0, 600))

@@ -128,7 +128,8 @@ async def end_old(tx: Tx, age_ms: int) -> int:
 async def _has_parts_left(tx: Tx, message: Row, limits: Limits) -> bool:
     """Whether there is more of a reply than what is at the customer's."""
     of_message = attachments.c.message_id == message.id
-    files = await tx.run(sa.select(attachments.c.id).where(of_message))
+    in_order = sa.select(attachments.c.size).where(of_message).order_by(attachments.c.position)
+    files = await tx.run(in_order)
     parts = await tx.run(
         sa.select(attempts.c.part)
         .where(attempts.c.message_id == message.id, attempts.c.outcome == "accepted")
