@@ -247,6 +247,10 @@ async def _messages(tx: Tx, items: list[_Item], now: int) -> None:
     placed = await _place(tx, new, now)
     answers = [item for item in new if item.event.reply_to]
     quotes = await quoted(tx, [(_address(i).contact_id, i.channel_id, i.event.reply_to) for i in answers])
+    if answers:  # by what came with it
+        for i in new:
+            own = {"seq": placed[i.message_id][1], "text": i.event.text, "author": ""}
+            quotes[i.channel_id, i.event.external_id] = own
     await _MESSAGES.run_all(tx, [_row(i, placed, quotes) for i in new], now=now)
     for item in joined:
         await albums.add_caption(tx, item.message_id, item.event.text)

@@ -135,6 +135,25 @@ async def test_edit_keeps_both_versions(database: Database, channel: int) -> Non
     assert [row.text for row in await rows(database, versions)] == ["message 1"]
 
 
+async def test_edit_keeps_what_the_message_answers(database: Database, channel: int) -> None:
+    """A corrected answer is still the answer to something."""
+    await take(database, channel, hello(1), hello(2, reply_to="7:1"))
+    await take(database, channel, Edit(key="update:3", urn="telegram:7", external_id="7:2", text="better"))
+    message = (await rows(database, messages, "seq"))[-1]
+    assert message.text == "better"
+    assert '"text":"message 1"' in message.data
+
+
+async def test_place_that_moves_is_shown_where_it_is(database: Database, channel: int) -> None:
+    """A live location has no words that could change; what was written has not been changed by it."""
+    await take(database, channel, hello(1, kind="location", text="", data={"latitude": 44.1}))
+    moved = Edit(key="update:2", urn="telegram:7", external_id="7:1", text="", data={"latitude": 44.2})
+    await take(database, channel, moved, replace(moved, key="update:3"))
+    (message,) = await rows(database, messages)
+    assert message.data == '{"latitude":44.2}'
+    assert await rows(database, versions) == []
+
+
 async def test_edit_beside_its_message_in_one_batch(database: Database, channel: int) -> None:
     """A quick customer edits before the first poll."""
     edit = Edit(key="update:2", urn="telegram:7", external_id="7:1", text="better")
@@ -150,6 +169,13 @@ async def test_quoted_message_is_found(database: Database, channel: int) -> None
     message = (await rows(database, messages, "created_at", "seq"))[-1]
     assert '"seq":1' in message.data
     assert '"text":"message 1"' in message.data
+
+
+async def test_quoted_message_of_the_same_batch_is_found(database: Database, channel: int) -> None:
+    """Both come with one poll, or share a commit by chance."""
+    await take(database, channel, hello(1), hello(2, reply_to="7:1"))
+    message = (await rows(database, messages, "seq"))[-1]
+    assert '"seq":1' in message.data
 
 
 async def test_opt_out_outlives_messages_and_blocks(database: Database, channel: int) -> None:
