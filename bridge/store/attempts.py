@@ -151,6 +151,11 @@ _STRANDED = Statement(
     RETURNING id, conversation_id"""
 )
 
+_STRANDED_LANES = Statement(
+    """SELECT conversation_id FROM lanes
+    WHERE due_at IS NOT NULL AND channel_id IN (SELECT id FROM channels WHERE state = 'off')"""
+)
+
 
 @ranked(3)
 async def start(tx: Tx, starts: Sequence[Start]) -> list[bool]:
@@ -240,9 +245,10 @@ async def abandoned(tx: Tx, channel_id: int, epoch: int, wait: int) -> int:
 
 
 async def end_stranded(tx: Tx) -> None:
-    """Bring replies to an end whose channel is off, once their time is over."""
+    """Bring replies to an end whose channel is off, once their time is over; what follows them goes on."""
     ended = await _STRANDED.run(tx)
     await note_changes(tx, [("message", row.conversation_id, row.id) for row in ended], now_ms())
+    await lanes.tidy(tx, [row.conversation_id for row in await _STRANDED_LANES.run(tx)])
 
 
 async def _move_lanes(tx: Tx, waits: Mapping[str, int]) -> None:

@@ -134,6 +134,20 @@ async def test_reply_on_a_channel_that_was_switched_off_is_not_silent_for_ever(s
     assert await sender.status() == "expired"
 
 
+async def test_reply_behind_a_stranded_one_goes_on_by_its_own_channel(sender: Sender) -> None:
+    """The lane waited on the channel that is off; the agent took the first reply back."""
+    desk, database = sender.desk, sender.desk.database
+    other = await database.write(lambda tx: channels.register(tx, "sms", "2", "SMS"))
+    await desk.accept(desk.draft("by another way"))
+    await database.write(
+        lambda tx: tx.run(sa.update(messages).where(messages.c.seq == 3).values(channel_id=other))
+    )
+    await database.write(lambda tx: channels.switch_off_others(tx, [other]))
+    await database.write(lambda tx: handling.cancel(tx, sender.message_id))
+    await database.write(attempts.end_stranded)
+    assert await database.read(lambda tx: lanes.due(tx, other, (), 10, 5)) == [desk.conversation_id]
+
+
 async def test_duty_is_held_by_one_owner(sender: Sender) -> None:
     """While the lease runs nobody else gets it; given back, it is free at once."""
     database = sender.desk.database
