@@ -12,7 +12,8 @@ from bridge.store.engine import Batch, Row, Tx, to_json
 from bridge.store.quotes import WRITTEN
 
 _KNOWN = Batch(
-    f"""SELECT m.id, m.conversation_id, m.channel_id, m.external_id, m.text, m.data FROM {{rows}} {WRITTEN}""",
+    f"""SELECT m.id, m.conversation_id, m.channel_id, m.external_id, m.text, m.data
+    FROM {{rows}} {WRITTEN}""",
     contact_id="uuid", channel_id="int", external_id="text",
 )  # fmt: skip
 _VERSIONS = Batch(
