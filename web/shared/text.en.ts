@@ -258,7 +258,14 @@ export const en = {
   "why.file": "{vendor} takes no file of this size",
   "why.behind": "it waits for the reply before it",
   "why.interrupted": "it was interrupted",
+  "why.long": "the text is too long",
+  "why.behind": "the reply before it comes first",
   "route.channel_off": "This channel is off",
+  "route.ended": "The customer writes in a newer conversation",
+  "fail.number": "number not in use",
+  "fail.phone": "the phone is off or out of reach",
+  "fail.content": "the channel refused this text",
+  "fail.operator": "the operator reports a fault",
 
   // Contact
   "contact.label": "Contact",

@@ -260,7 +260,14 @@ export const it: Record<keyof typeof en, string> = {
   "why.file": "{vendor} non accetta file di questa dimensione",
   "why.behind": "aspetta la risposta precedente",
   "why.interrupted": "è stato interrotto",
+  "why.long": "il testo è troppo lungo",
+  "why.behind": "prima va la risposta precedente",
   "route.channel_off": "Questo canale è spento",
+  "route.ended": "Il cliente scrive in una conversazione più recente",
+  "fail.number": "numero non attivo",
+  "fail.phone": "il telefono è spento o non raggiungibile",
+  "fail.content": "il canale ha rifiutato il testo",
+  "fail.operator": "l'operatore segnala un guasto",
 
   // Contact
   "contact.label": "Contatto",

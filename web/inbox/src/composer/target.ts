@@ -1,7 +1,7 @@
 import type { Address, Channel, Conversation } from "../../../shared/api";
 import { t } from "../../../shared/i18n";
 import { channelName, channels, contact } from "../state/conversations";
-import { explain } from "../ui/reasons";
+import { because } from "../ui/reasons";
 import { writing } from "./writing";
 
 /** Where the next reply goes, and what that channel can carry. */
@@ -27,6 +27,6 @@ export function targetOf(of: Conversation): Target {
     channel,
     name,
     handle: address?.handle ?? of.route?.handle ?? "",
-    blocked: !type ? t("compose.none") : reason ? t("compose.blocked", { channel: name, reason: explain(reason, type) }) : "",
+    blocked: !type ? t("compose.none") : reason ? t("compose.blocked", { channel: name, reason: because(reason, type) }) : "",
   };
 }

@@ -12,7 +12,7 @@ import { typing } from "../state/presence";
 import { outbox } from "../state/sending";
 import { me } from "../state/session";
 import { firstName, nameOf } from "../ui/name";
-import { explain } from "../ui/reasons";
+import { because } from "../ui/reasons";
 
 /** A customer who waits longer than this is marked, until business hours with targets say it better. */
 const TARGET_MS = 10 * 60_000;
@@ -68,7 +68,7 @@ function useLine(one: Conversation, here: boolean): Line {
   return line(one, {
     typing: customer ? firstName(nameOf(one.contact, one.channel)) : null,
     draft: here ? "" : draft(one.id, "reply").value || draft(one.id, "note").value,
-    unsent: unsent ? { text: unsent.body.text, refused: unsent.state === "refused", problem: explain(unsent.problem, unsent.channel) } : null,
+    unsent: unsent ? { text: unsent.body.text, refused: unsent.state === "refused", problem: because(unsent.problem, unsent.channel) } : null,
     me: me.value?.name ?? "",
   });
 }

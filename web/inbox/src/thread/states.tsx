@@ -4,7 +4,8 @@ import { Icon, type IconName } from "../../../shared/icons";
 import type { Entry } from "../logic/group";
 import { soon } from "../state/clock";
 import { channelName, channels } from "../state/conversations";
-import { explain } from "../ui/reasons";
+import { thread } from "../state/threads";
+import { because } from "../ui/reasons";
 
 interface Look {
   icon: IconName;
@@ -20,14 +21,21 @@ export function waitsLong(message: Entry): boolean {
   return message.status === "queued" && soon.value - Date.parse(message.created_at) > REASON_AFTER_MS;
 }
 
+/** Replies leave in their order: one that is not through yet holds those after it. */
+function isBehind(message: Entry): boolean {
+  return thread(message.conversation_id).messages.value.some(
+    (one) => one.seq < message.seq && one.direction === "outbound" && ["queued", "sending", "unknown"].includes(one.status),
+  );
+}
+
 /** What is known of a reply, as an icon and a word. */
 export function look(message: Entry): Look {
-  const reason = explain(message.reason, message.channel);
+  const reason = because(message.reason, message.channel);
   switch (message.status) {
     case "queued": {
       if (message.local) return { icon: "clock", text: t("state.local"), tone: "" };
-      const says = reason && waitsLong(message);
-      return { icon: "clock", text: says ? t("state.queued.reason", { reason }) : t("state.queued"), tone: says ? "warn" : "" };
+      const why = waitsLong(message) ? reason || (isBehind(message) ? t("why.behind") : "") : "";
+      return { icon: "clock", text: why ? t("state.queued.reason", { reason: why }) : t("state.queued"), tone: why ? "warn" : "" };
     }
     case "sending":
       return { icon: "loader-circle", text: t("state.sending"), tone: "" };
