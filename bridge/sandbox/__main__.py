@@ -49,7 +49,9 @@ async def _serve(options: argparse.Namespace) -> None:
     ) as vendors:  # fmt: skip
         vendors.sms.account.webhook = options.webhook
         app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.add_routes(Controls(vendors).routes("/control"))
+        controls = Controls(vendors)
+        app.add_routes(controls.routes("/control"))
+        app.on_shutdown.append(controls.farewell)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", options.control_port)

@@ -201,6 +201,10 @@ class Controls:
         await self._vendors.reset()
         return web.Response(status=204)
 
+    async def farewell(self, _: web.Application) -> None:
+        """For `on_shutdown`: the pages that watch are sent away."""
+        self._vendors.feed.end()
+
     async def live(self, request: web.Request) -> web.WebSocketResponse:
         """Changes as JSON frames: wire, telegram, sms, typing, vendor, reset. Closed with 1013: reload."""
         socket = web.WebSocketResponse(heartbeat=20)

@@ -82,6 +82,7 @@ def add_sandbox(
     sandbox = Sandbox(gateway, vendors, memory)
     sandbox.site_chat.attach(app)
     app.add_routes(sandbox.routes())
+    app.on_shutdown.append(sandbox.controls.farewell)
     app.cleanup_ctx.append(sandbox.live)
 
 
@@ -92,17 +93,17 @@ class Sandbox:
         self._gateway, self._vendors, self._memory = gateway, vendors, memory
         self.site_chat = SiteChat(vendors.feed, vendors.wire)
         vendors.switches["webchat"] = self.site_chat
+        self.controls = Controls(vendors, self._guard)
 
     def routes(self) -> list[web.RouteDef]:
         """Pages and controls."""
-        controls = Controls(self._vendors, self._guard)
         return [
             web.get("/sandbox", self._home),
             web.get("/sandbox/", self._page),
             web.get("/sandbox/shop", self._shop),
             web.post("/sandbox/api/sign-in", self._sign_in),
             web.post("/sandbox/api/clear", self._clear),
-            *controls.routes("/sandbox/api"),
+            *self.controls.routes("/sandbox/api"),
         ]
 
     async def live(self, _: web.Application) -> AsyncIterator[None]:

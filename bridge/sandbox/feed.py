@@ -27,11 +27,20 @@ class Feed:
         """Hand `{"type": kind, **data}` to every watcher."""
         for queue in tuple(self._queues):
             if queue.full():
-                self._queues.discard(queue)
-                queue.get_nowait()
-                queue.put_nowait(None)
+                self._cut_off(queue)
             else:
                 queue.put_nowait({"type": kind, **data})
+
+    def end(self) -> None:
+        """Cut everybody off: a server does not end while sockets are open."""
+        for queue in tuple(self._queues):
+            self._cut_off(queue)
+
+    def _cut_off(self, queue: asyncio.Queue[Json | None]) -> None:
+        self._queues.discard(queue)
+        if queue.full():
+            queue.get_nowait()
+        queue.put_nowait(None)
 
     @property
     def watched(self) -> bool:

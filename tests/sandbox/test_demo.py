@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,19 @@ async def test_restart_keeps_channels_customers_and_phones(tmp_path: Path) -> No
                 assert (
                     state["sms"]["phones"][number]["messages"][: len(phone["messages"])] == phone["messages"]
                 )
+
+
+async def test_page_that_watches_is_sent_away_at_the_end(tmp_path: Path) -> None:
+    """Ctrl+C with the sandbox open ends at once: the page is told, and tries again later."""
+    with ExitStack() as running:
+        base = running.enter_context(demo(tmp_path))
+        async with agent(base) as http, http.ws_connect("/sandbox/api/live") as socket:
+            ending = asyncio.create_task(asyncio.to_thread(running.close))
+            async with asyncio.timeout(WITHIN):
+                while (await socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                    pass  # what the demo's customers said meanwhile
+            assert socket.close_code == 1013
+            await ending
 
 
 def test_demo_never_runs_beside_real_credentials(tmp_path: Path) -> None:
