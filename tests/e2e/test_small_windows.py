@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import Browser, Locator, ViewportSize, expect
 
+from bridge.ids import new_id
 from tests.e2e.conftest import context_of
 
 expect.set_options(timeout=30_000)
@@ -53,3 +54,25 @@ async def is_inside(inner: Locator, outer: Locator) -> bool:
         and small["x"] + small["width"] <= large["x"] + large["width"]
         and small["y"] + small["height"] <= large["y"] + large["height"]
     )
+
+
+PHONE: ViewportSize = {"width": 360, "height": 740}
+
+
+async def test_phone_leads_back_from_a_conversation_that_is_gone(chromium: Browser, demo: str) -> None:
+    """An old link ends nowhere, but not in a dead end."""
+    page = await (await context_of(chromium, demo, viewport=PHONE)).new_page()
+    await page.goto(f"/inbox/#/all/open/c/{new_id()}")
+    await expect(page.get_by_text("This conversation does not exist")).to_be_visible()
+    await page.get_by_role("link", name="Back to the list").click()
+    await expect(page.get_by_role("link").filter(has_text="Giulia Ferri").first).to_be_visible()
+
+
+async def test_phone_has_everything_once(chromium: Browser, demo: str) -> None:
+    """What the side bar has on a wide page stands in the list: no hidden second copy takes the keys."""
+    page = await (await context_of(chromium, demo, viewport=PHONE)).new_page()
+    await page.goto("/inbox/")
+    await expect(page.get_by_role("link").filter(has_text="Giulia Ferri").first).to_be_visible()
+    await page.keyboard.press("/")
+    await expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
+    assert await page.locator("#search").count() == 1

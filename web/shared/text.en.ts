@@ -128,6 +128,7 @@ export const en = {
 
   // Thread
   "thread.label": "Conversation with {name}",
+  "thread.one": "Conversation",
   "thread.none": "Choose a conversation",
   "thread.none.hint": "{j} and {k} go through the list, {help} shows all keys.",
   "thread.messages": "Messages",

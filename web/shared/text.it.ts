@@ -130,6 +130,7 @@ export const it: Record<keyof typeof en, string> = {
 
   // Thread
   "thread.label": "Conversazione con {name}",
+  "thread.one": "Conversazione",
   "thread.none": "Scegli una conversazione",
   "thread.none.hint": "{j} e {k} scorrono la lista, {help} mostra tutti i tasti.",
   "thread.messages": "Messaggi",

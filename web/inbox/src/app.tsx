@@ -11,6 +11,7 @@ import { place } from "./state/place";
 import { phase, whoAmI } from "./state/session";
 import { ThreadPane } from "./thread/thread-pane";
 import { Guard } from "./ui/guard";
+import { phone } from "./ui/media";
 import { NetBar } from "./ui/net-bar";
 import { ToastView } from "./ui/toast";
 
@@ -28,10 +29,14 @@ function Inbox() {
   const pane = !conversation ? "list" : contact ? "contact" : "thread";
   return (
     <div class="app" data-pane={pane}>
-      <a class="skip" href="#conversations" onClick={skip}>
-        {t("skip.list")}
-      </a>
-      <SideBar />
+      {!phone.value && (
+        <>
+          <a class="skip" href="#conversations" onClick={skip}>
+            {t("skip.list")}
+          </a>
+          <SideBar />
+        </>
+      )}
       <div class="main">
         <NetBar />
         <div class="sheet" data-open={conversation ? "" : undefined}>

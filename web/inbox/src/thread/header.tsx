@@ -51,6 +51,16 @@ export function Header({ of }: { of: Conversation }) {
   );
 }
 
+/** On a phone, while there is no conversation to name: the way back. */
+export function BareHeader() {
+  return (
+    <header class="pane-head thread-head">
+      <Back unread={unreadTotal.value} />
+      <h1>{t("thread.one")}</h1>
+    </header>
+  );
+}
+
 function Back({ unread }: { unread: number }) {
   return (
     <a class="back" href={hrefTo({ conversation: "", contact: false })} aria-label={unread > 0 ? t("thread.back.unread", { n: unread }) : t("thread.back")}>

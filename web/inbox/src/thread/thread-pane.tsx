@@ -4,9 +4,10 @@ import { Composer } from "../composer/composer";
 import { conversation } from "../state/conversations";
 import { thread as threadOf, type Thread } from "../state/threads";
 import { Guard } from "../ui/guard";
+import { phone } from "../ui/media";
 import { nameOf } from "../ui/name";
 import { PaneEmpty, PaneError, Skeletons } from "../ui/pane-state";
-import { Header } from "./header";
+import { BareHeader, Header } from "./header";
 import { Log } from "./log";
 import { useReading } from "./reading";
 
@@ -29,7 +30,7 @@ function Open({ id }: { id: string }) {
   useReading(id);
   return (
     <>
-      {one && <Header of={one} />}
+      {one ? <Header of={one} /> : phone.value && <BareHeader />}
       {one && thread.state.value === "ready" ? <Log of={one} thread={thread} /> : <Pending thread={thread} />}
       {one && <Composer of={one} />}
     </>
