@@ -1,3 +1,5 @@
+import type { ComponentChildren } from "preact";
+import { phone } from "../../../shared/format";
 import { t } from "../../../shared/i18n";
 import { Avatar, Icon } from "../../../shared/icons";
 import { kindName } from "../logic/preview";
@@ -35,39 +37,42 @@ function Place({ data }: { data: Entry["data"] }) {
   const longitude = number(data.longitude);
   const title = word(data.title) || t(number(data.live_period) ? "thread.live.location" : "kind.location");
   const where = latitude === null || longitude === null ? "" : `${latitude.toFixed(5)}, ${longitude.toFixed(5)}`;
+  const map = `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=16/${latitude}/${longitude}`;
   return (
-    <div class="tile">
+    <LinkTile href={where && map}>
       <span class="tile-icon">
         <Icon name="map-pin" size={18} />
       </span>
       <span class="tile-words">
         <b>{title}</b>
         {word(data.address) && <small>{word(data.address)}</small>}
-        {where && (
-          <a
-            href={`https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=16/${latitude}/${longitude}`}
-            target="_blank"
-            rel="noopener noreferrer"
-          >
-            {where} · {t("thread.map")}
-          </a>
-        )}
+        {where && <span class="tile-link">{where} · {t("thread.map")}</span>}
       </span>
-    </div>
+    </LinkTile>
+  );
+}
+
+/** A tile that is a link as a whole, where there is an address to go to. */
+function LinkTile({ href, children }: { href: string; children: ComponentChildren }) {
+  if (!href) return <div class="tile">{children}</div>;
+  return (
+    <a class="tile" href={href} target="_blank" rel="noopener noreferrer">
+      {children}
+    </a>
   );
 }
 
 function Card({ data, text }: { data: Entry["data"]; text: string }) {
   const name = word(data.name) || text || t("kind.contact");
-  const phone = word(data.phone);
+  const number = word(data.phone).replace(/[^\d+]/g, "");
   return (
-    <div class="tile">
+    <LinkTile href={number && `tel:${number}`}>
       <Avatar id={name} name={name} size={34} />
       <span class="tile-words">
         <b>{name}</b>
-        {phone && <a href={`tel:${phone.replace(/[^\d+]/g, "")}`}>{phone}</a>}
+        {number && <span class="tile-link">{phone(number)}</span>}
       </span>
-    </div>
+    </LinkTile>
   );
 }
 
@@ -89,7 +94,7 @@ function Poll({ data }: { data: Entry["data"] }) {
 
 function Dice({ data, text }: { data: Entry["data"]; text: string }) {
   return (
-    <div class="bubble dice" aria-label={`${t("kind.dice")}: ${text}`}>
+    <div class="bubble dice" role="img" aria-label={`${t("kind.dice")}: ${text}`}>
       <span aria-hidden="true">{word(data.emoji) || "🎲"}</span>
       <b>{number(data.value) ?? text}</b>
     </div>
