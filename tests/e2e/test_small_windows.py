@@ -76,3 +76,28 @@ async def test_phone_has_everything_once(chromium: Browser, demo: str) -> None:
     await page.keyboard.press("/")
     await expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
     assert await page.locator("#search").count() == 1
+
+
+async def test_thread_stays_at_its_end_when_the_composer_grows(chromium: Browser, demo: str) -> None:
+    """A scroll that the browser tells after the composer grew is not the reader's: the end stays in sight."""
+    context = await context_of(chromium, demo, viewport=PHONE)
+    for number in range(12):
+        said = {"chat_id": 2001, "name": "Ada Neri", "text": f"Riga {number}"}
+        assert (await context.request.post("/sandbox/api/telegram/say", data=said)).ok
+    page = await context.new_page()
+    await page.goto("/inbox/")
+    await page.get_by_role("link").filter(has_text="Ada Neri").click()
+    log = page.get_by_role("log", name="Messages")
+    await expect(log).to_contain_text("Riga 11")
+    await log.evaluate("log => (log.scrollTop = log.scrollHeight)")
+    left = await log.evaluate("""async (log) => {
+        const frame = () => new Promise(requestAnimationFrame);
+        await frame();
+        await frame();
+        document.getElementById("compose").style.minHeight = "160px";
+        log.dispatchEvent(new Event("scroll"));
+        await frame();
+        await frame();
+        return log.scrollHeight - log.scrollTop - log.clientHeight;
+    }""")
+    assert left < 2

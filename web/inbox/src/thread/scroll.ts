@@ -16,6 +16,8 @@ export function useScroll(scroller: RefObject<HTMLDivElement>, thread: Thread) {
   /** The message at the top of the window and where it stands, to put it back after a page came above. */
   const anchor = useRef<{ seq: string; top: number } | null>(null);
   const lastSeq = useRef(0);
+  /** How large window and content were when it was last known where the reader is. */
+  const sizes = useRef("");
 
   useLayoutEffect(() => {
     const log = scroller.current!;
@@ -25,6 +27,7 @@ export function useScroll(scroller: RefObject<HTMLDivElement>, thread: Thread) {
     measure();
     const keep = new ResizeObserver(() => {
       if (pinned.current) log.scrollTop = log.scrollHeight;
+      sizes.current = sizesOf(log);
     });
     keep.observe(log);
     keep.observe(log.firstElementChild!);
@@ -37,6 +40,7 @@ export function useScroll(scroller: RefObject<HTMLDivElement>, thread: Thread) {
     pinned.current = left < END_PX && thread.atEnd.peek();
     if (pinned.current) setUnseen(false);
     setAway(!pinned.current && (left > log.clientHeight || !thread.atEnd.peek()));
+    sizes.current = sizesOf(log);
     remember(log);
     return left;
   };
@@ -52,6 +56,8 @@ export function useScroll(scroller: RefObject<HTMLDivElement>, thread: Thread) {
   const onScroll = () => {
     // The browser tells of a scroll a frame later: the thread may have been left meanwhile.
     if (!scroller.current) return;
+    // And the composer may have grown: that is no scrolling of the reader's, and the observer puts it right.
+    if (pinned.current && sizes.current !== sizesOf(scroller.current)) return;
     const left = measure();
     if (scroller.current.scrollTop < EDGE_PX) void thread.older();
     if (left < EDGE_PX) void thread.newer();
@@ -63,8 +69,10 @@ export function useScroll(scroller: RefObject<HTMLDivElement>, thread: Thread) {
     const log = scroller.current!;
     const held = anchor.current;
     const element = held && log.querySelector(`[data-seq="${held.seq}"]`);
-    if (pinned.current) log.scrollTop = log.scrollHeight;
-    else if (element) log.scrollTop += element.getBoundingClientRect().top - held.top;
+    if (pinned.current) {
+      log.scrollTop = log.scrollHeight;
+      sizes.current = sizesOf(log);
+    } else if (element) log.scrollTop += element.getBoundingClientRect().top - held.top;
     if (log.scrollTop < EDGE_PX) void thread.older();
   };
 
@@ -91,4 +99,8 @@ export function useScroll(scroller: RefObject<HTMLDivElement>, thread: Thread) {
   };
 
   return { away, unseen, onScroll, toEnd };
+}
+
+function sizesOf(log: HTMLElement): string {
+  return `${log.clientHeight} ${log.scrollHeight}`;
 }
