@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,6 +66,15 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> N
             f"bridge was not ready within {READY_WITHIN:.0f} s:\n{log.read_text()}"
         )
         time.sleep(0.05)
+
+
+def setup_link(read: Callable[[], str]) -> str:
+    """The one-time link in a log; it is said a moment after the process is ready."""
+    deadline = time.monotonic() + READY_WITHIN
+    while not (found := re.search(r"/inbox/#/setup/\S+", read())):
+        assert time.monotonic() < deadline, f"no link was said:\n{read()}"
+        time.sleep(0.05)
+    return found[0]
 
 
 def _is_ready(url: str) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, FrameLocator, Page, expect
 
 from tests.e2e.conftest import Complaints, context_of
-from tests.processes import serving
+from tests.processes import serving, setup_link
 
 expect.set_options(timeout=30_000)
 
@@ -127,12 +127,11 @@ async def test_two_agents_see_each_others_work_at_once(chromium: Browser, demo: 
 async def test_first_administrator_works_without_a_mouse(chromium: Browser, tmp_path: Path) -> None:
     """From the one-time link to a resolved conversation, by keyboard alone."""
     with serving(folder=tmp_path) as address:
-        link = re.search(r"/inbox/#/setup/\S+", (tmp_path / "log").read_text())
-        assert link
+        link = setup_link((tmp_path / "log").read_text)
         await _visitor_by_rest(address, "Si può ritirare in negozio?")
         context = await chromium.new_context(base_url=address, locale="en-GB")
         page = await context.new_page()
-        await page.goto(link[0])
+        await page.goto(link)
         await page.get_by_label("Your name").fill("Irene")
         await page.get_by_label("Email").fill("irene@example.com")
         await page.get_by_label("Password", exact=True).fill("correct horse battery")
