@@ -71,3 +71,28 @@ async def test_after_resolving_the_focus_is_on_the_next_conversation(chromium: B
     await desk.get_by_role("log", name="Messages").focus()
     await desk.keyboard.press("e")
     await expect(desk.get_by_role("link").filter(has_text=first)).to_be_focused()
+
+
+async def test_sending_again_is_never_the_default(chromium: Browser, demo: str) -> None:
+    """Nobody knows whether it arrived: Enter on the question sends nothing a second time."""
+    context = await context_of(chromium, demo)
+    lose = {"mode": "lose", "times": 1}
+    assert (
+        await context.request.post("/sandbox/api/telegram/say", data={"chat_id": 1002, "text": "Ci siete?"})
+    ).ok
+    desk = await inbox(await context.new_page())
+    await open_thread(desk, "Ci siete?")
+    assert (await context.request.put("/sandbox/api/vendor/telegram", data=lose)).ok
+    reply = unique("Sì, fino alle 19")
+    await desk.get_by_role("textbox", name="Reply", exact=True).fill(reply)
+    await desk.keyboard.press("Enter")
+    unknown = desk.get_by_role("group", name="We don't know if it arrived")
+    await unknown.get_by_role("button", name="Send again").click()
+    dialog = desk.get_by_role("dialog", name="Send it again?")
+    await expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    await expect(dialog.get_by_role("button", name="Send again")).not_to_contain_class("primary")
+    await desk.keyboard.press("Enter")
+    await expect(dialog).to_have_count(0)
+    await expect(unknown).to_be_visible()
+    await unknown.get_by_role("button", name="It arrived").click()
+    await expect(unknown).to_have_count(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.async_api import Browser, Locator, ViewportSize, expect
 
 from bridge.ids import new_id
@@ -101,3 +102,42 @@ async def test_thread_stays_at_its_end_when_the_composer_grows(chromium: Browser
         return log.scrollHeight - log.scrollTop - log.clientHeight;
     }""")
     assert left < 2
+
+
+@pytest.mark.parametrize("width", [720, 768, 1080, 1279])
+async def test_list_keeps_its_width_when_a_thread_opens(chromium: Browser, demo: str, width: int) -> None:
+    """What the eye is on does not jump, and the thread has the room that it needs."""
+    context = await context_of(chromium, demo, viewport={"width": width, "height": 800})
+    page = await context.new_page()
+    await page.goto("/inbox/")
+    listed, thread = page.get_by_role("region", name="Conversations"), page.get_by_role("main")
+    await expect(page.get_by_role("link").filter(has_text="Giulia Ferri").first).to_be_visible()
+    before = await listed.bounding_box()
+    await page.get_by_role("link").filter(has_text="Giulia Ferri").first.click()
+    await expect(page.get_by_role("textbox", name="Reply", exact=True)).to_be_visible()
+    assert await listed.bounding_box() == before
+    box = await thread.bounding_box()
+    assert box
+    assert box["width"] >= 420
+
+
+async def test_phone_names_the_channel_and_what_went_wrong(chromium: Browser, demo: str) -> None:
+    """There is no room for half a number, nor for a dot at the end of a line."""
+    context = await context_of(chromium, demo, viewport=PHONE)
+    number = "+393487654321"
+    for path, body in (
+        ("sms/say", {"from": number, "text": "Avete ancora il vaso?"}),
+        ("sms/phone", {"number": number, "error": 30003}),
+    ):
+        verb = "POST" if path == "sms/say" else "PUT"
+        assert (await context.request.fetch(f"/sandbox/api/{path}", method=verb, data=body)).ok
+    page = await context.new_page()
+    await page.goto("/inbox/")
+    await page.get_by_role("link").filter(has_text="+39 348 765 4321").click()
+    await expect(page.get_by_role("main").get_by_role("paragraph").first).to_have_text("SMS")
+    await page.get_by_role("textbox", name="Reply", exact=True).fill("Ne abbiamo due")
+    await page.get_by_role("button", name="Send", exact=True).click()
+    state = page.get_by_text("Not sent: the phone is off or out of reach")
+    await expect(state).to_be_visible()
+    dot = "state => getComputedStyle(state.previousElementSibling, '::after').display"
+    assert await state.evaluate(dot) == "none"

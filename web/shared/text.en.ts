@@ -281,7 +281,7 @@ export const en = {
   "contact.close": "Close contact details",
   "contact.visitor": "Visitor of the site",
   "contact.unnamed": "Customer",
-  "contact.seen": "Last wrote {date}",
+  "contact.seen": "Last message: {date}",
   "contact.consent.wrote": "Wrote first, {date}",
   "contact.consent.start": "Agreed again, {date}",
   "contact.consent.other": "Agreed, {date}",

@@ -10,7 +10,7 @@ const KEYS: [string[], TextKey][] = [
   [["N"], "keys.note"],
   [["Ctrl Enter"], "keys.send"],
   [["Shift Enter"], "keys.newline"],
-  [["Alt 1", "4"], "keys.via"],
+  [["Alt 1…4"], "keys.via"],
   [["E"], "keys.resolve"],
   [["A"], "keys.assign"],
   [["I"], "keys.take"],

@@ -15,7 +15,8 @@ import { AssignMenu } from "./assign-menu";
 export function Header({ of }: { of: Conversation }) {
   const name = nameOf(of.contact, of.channel);
   const channel = of.route?.channel ?? of.channel;
-  const handle = phoneNumber(of.route?.handle ?? "");
+  // A phone has no room for more than the channel: the rest is in the contact.
+  const handle = phone.value ? "" : phoneNumber(of.route?.handle ?? "");
   // Where there is one pane, its title is the page's.
   const Title = phone.value ? "h1" : "h2";
   return (

@@ -86,7 +86,7 @@ export function UnknownBox({ message }: { message: Entry }) {
             <button type="button" class="button" autofocus onClick={() => setAsking(false)}>
               {t("dialog.cancel")}
             </button>
-            <button type="button" class="button primary" onClick={again}>
+            <button type="button" class="button" onClick={again}>
               {t("unknown.again")}
             </button>
           </div>
