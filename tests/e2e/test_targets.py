@@ -75,6 +75,30 @@ async def test_every_control_of_the_inbox_can_be_hit(
 
 
 @pytest.mark.parametrize(("width", "size"), [(360, 44), (1440, 24)])
+async def test_every_control_of_the_chat_can_be_hit(
+    chromium: Browser, demo: str, width: int, size: int
+) -> None:
+    """The shop with its greeting, the open panel, and a message that was refused."""
+    context = await chromium.new_context(
+        base_url=demo, viewport={"width": width, "height": 900}, reduced_motion="reduce"
+    )
+    page = await context.new_page()
+    await page.goto("/widget/demo")
+    await expect(page.get_by_role("button", name="Open chat")).to_be_visible()
+    assert await page.evaluate(TOO_SMALL, [size]) == []
+    await page.goto("/sandbox/shop")
+    await expect(page.get_by_role("button", name="Nascondi")).to_be_visible()
+    assert await page.evaluate(TOO_SMALL, [size]) == []
+    await page.get_by_role("button", name="Apri la chat").click()
+    refuse = {"status": 422, "content_type": "application/problem+json", "body": "{}"}
+    await page.route("**/widget/messages", lambda route: route.fulfill(**refuse))
+    await page.get_by_role("textbox").fill("Buongiorno")
+    await page.get_by_role("button", name="Invia").click()
+    await expect(page.get_by_role("button", name="Riprova")).to_be_visible()
+    assert await page.evaluate(TOO_SMALL, [size]) == []
+
+
+@pytest.mark.parametrize(("width", "size"), [(360, 44), (1440, 24)])
 async def test_every_control_of_the_door_can_be_hit(
     chromium: Browser, demo: str, width: int, size: int
 ) -> None:

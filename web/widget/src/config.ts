@@ -35,7 +35,8 @@ export function readConfig(script: HTMLScriptElement): Config {
     base: new URL(".", script.src).href,
     lang,
     words: words[lang],
-    clock: new Intl.DateTimeFormat(lang, { hour: "numeric", minute: "2-digit" }),
+    // As the visitor's region writes it: 14:05 or 2:05 PM.
+    clock: new Intl.DateTimeFormat(navigator.languages.find((tag) => tag.startsWith(lang)) ?? lang, { hour: "numeric", minute: "2-digit" }),
     inks: color ? inksFor(color) : undefined,
     theme: oneOf(dataset.theme, "auto", "light", "dark"),
     position: oneOf(dataset.position, "right", "left"),

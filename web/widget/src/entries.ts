@@ -80,6 +80,11 @@ function sameDay(a: number, b: number): boolean {
   return new Date(a).toDateString() === new Date(b).toDateString();
 }
 
+/** How the team speaks of itself to visitors. */
+export function firstName(name: string): string {
+  return name.split(" ")[0]!;
+}
+
 /** "Today", "Yesterday", "3 September", "3 September 2025". */
 export function dayName(day: Date, lang: string, now = new Date()): string {
   const back = Math.round((midnight(now) - midnight(day)) / 86_400_000);

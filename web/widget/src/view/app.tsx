@@ -3,7 +3,7 @@
 
 import type { Chat } from "../chat";
 import { draw } from "../dom/jsx-runtime";
-import { entriesOf } from "../entries";
+import { entriesOf, firstName } from "../entries";
 import { Composer, Field } from "./composer";
 import { Icon } from "./icons";
 import { Log } from "./log";
@@ -114,7 +114,7 @@ export class App {
         <button class="peek-open" onClick={() => this.show(true)}>
           {last?.author && <span class="face" aria-hidden="true">{initials(last.author)}</span>}
           <span>
-            {last && <b>{last.author || words.team}</b>}
+            {last && <b>{firstName(last.author) || words.team}</b>}
             <span class="peek-text" dir="auto">{last ? last.text || words.file : greeting}</span>
           </span>
         </button>
@@ -131,11 +131,11 @@ export class App {
     return (
       <div class="panel" role="dialog" aria-label={name} ref={(node: HTMLElement) => (this.panel = node)}
            onKeyDown={this.key} onDragOver={this.drag} onDragLeave={this.dragOut} onDrop={this.drop}>
-        <header>
+        <div class="head">
           <Faces names={[...new Set(authors.map((message) => message.author))]} />
           <h2>{name}</h2>
           <button class="icon" aria-label={words.hide} onClick={() => this.show(false)}><Icon name="down" size={20} /></button>
-        </header>
+        </div>
         <div role="status">
           {chat.trouble && <div class="trouble"><Icon name="offline" size={18} /><span>{words[chat.trouble]}</span></div>}
         </div>

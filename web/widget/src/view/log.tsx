@@ -2,7 +2,7 @@
 /** The conversation: groups of bubbles. */
 
 import type { Chat } from "../chat";
-import { dayName, entriesOf, groupsOf, type Entry, type Group } from "../entries";
+import { dayName, entriesOf, firstName, groupsOf, type Entry, type Group } from "../entries";
 import { Bubble } from "./bubble";
 import { Icon, type Glyph } from "./icons";
 import type { Scroll } from "./scroll";
@@ -55,7 +55,7 @@ function Meta({ group, chat }: { group: Group; chat: Chat }) {
   if (last.waiting) return <div class="meta"><WaitingMeta entry={last} chat={chat} /></div>;
   return (
     <div class="meta">
-      {!group.mine && <span>{group.author || chat.config.words.team} ·</span>}
+      {!group.mine && <span>{firstName(group.author) || chat.config.words.team} ·</span>}
       <span class="num">{chat.config.clock.format(last.at)}</span>
       {group.mine && GLYPHS[last.state] && "·"}
       {group.mine && <State state={last.state} chat={chat} />}
@@ -87,7 +87,7 @@ export function Log({ chat, scroll }: { chat: Chat; scroll: Scroll }) {
         {chat.typing !== undefined && (
           <div class="dots" key="dots">
             <i /><i /><i />
-            <span>{words.typing(chat.typing)}</span>
+            <span>{words.typing(firstName(chat.typing))}</span>
           </div>
         )}
       </div>
