@@ -58,8 +58,8 @@ body{margin:0;font:1rem/1.6 ui-sans-serif,system-ui,-apple-system,"Segoe UI",Rob
 color:light-dark(#17171f,#f1f1f6);background:light-dark(#f1f1f5,#0d0d12)}
 main{max-width:40rem;margin:0 auto;padding:12vh 1.5rem 8rem}
 h1{font-size:1.75rem;line-height:1.2;letter-spacing:-.02em;margin:0 0 1rem}
-pre{margin:1rem 0;padding:1rem;border-radius:12px;white-space:pre-wrap;overflow-wrap:anywhere;background:light-dark(#fff,#15151c);
-font-size:.8125rem}
+pre{margin:1rem 0;padding:1rem;border-radius:12px;white-space:pre-wrap;overflow-wrap:anywhere;
+background:light-dark(#fff,#15151c);font-size:.8125rem}
 a{display:inline-block;padding:.7rem 0;color:light-dark(#4037be,#ada8ff)}
 """
 

@@ -260,7 +260,6 @@ export const en = {
   "why.behind": "it waits for the reply before it",
   "why.interrupted": "it was interrupted",
   "why.long": "the text is too long",
-  "why.behind": "the reply before it comes first",
   "route.channel_off": "This channel is off",
   "route.ended": "The customer writes in a newer conversation",
   "fail.number": "number not in use",

@@ -262,7 +262,6 @@ export const it: Record<keyof typeof en, string> = {
   "why.behind": "aspetta la risposta precedente",
   "why.interrupted": "è stato interrotto",
   "why.long": "il testo è troppo lungo",
-  "why.behind": "prima va la risposta precedente",
   "route.channel_off": "Questo canale è spento",
   "route.ended": "Il cliente scrive in una conversazione più recente",
   "fail.number": "numero non attivo",
