@@ -257,7 +257,7 @@ export const en = {
   "why.broken": "{vendor} is not working",
   "why.pause": "{vendor} asks for a pause",
   "why.file": "{vendor} takes no file of this size",
-  "why.behind": "it waits for the reply before it",
+  "why.behind": "the reply before it comes first",
   "why.interrupted": "it was interrupted",
   "why.long": "the text is too long",
   "route.channel_off": "This channel is off",

@@ -259,7 +259,7 @@ export const it: Record<keyof typeof en, string> = {
   "why.broken": "{vendor} non funziona",
   "why.pause": "{vendor} chiede una pausa",
   "why.file": "{vendor} non accetta file di questa dimensione",
-  "why.behind": "aspetta la risposta precedente",
+  "why.behind": "prima va la risposta precedente",
   "why.interrupted": "è stato interrotto",
   "why.long": "il testo è troppo lungo",
   "route.channel_off": "Questo canale è spento",
