@@ -32,7 +32,7 @@ _BATCH = 500
 # A page that was away for longer than this loads faster anew than by what it missed.
 _MOST_MISSED = 2_000
 # How long to wait for a transaction that holds up the reading (PostgreSQL).
-_HELD_UP = 0.02
+_HELD_UP = 0.005
 
 
 class Feed:

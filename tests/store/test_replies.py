@@ -249,8 +249,8 @@ async def test_reply_that_waits_says_why(desk: Desk) -> None:
     assert await reasons(desk) == ["Telegram asks for a pause"] * 2
     await desk.database.write(lambda tx: tx.run(sa.update(channel_table).values(paused_until=None)))
     unknown = Finish(
-        id=new_id(), message_id=first.id, conversation_id=desk.conversation_id, outcome="unknown",
-        status="unknown", reason="no answer in time", wait=60_000,
+        message_id=first.id, conversation_id=desk.conversation_id, status="unknown",
+        reason="no answer in time", wait=60_000,
     )  # fmt: skip
     await desk.database.write(lambda tx: attempts.finish(tx, [unknown]))
     assert await reasons(desk) == ["no answer in time", "waits for the reply before it"]
