@@ -51,8 +51,10 @@ class Duty:
 
     async def keep(self) -> None:
         """Extend the lease as long as it is ours; returns when it was lost."""
-        while self.held:
+        while True:
             await asyncio.sleep(self.lease_ms / 1000 / 4)
+            if not self.held:  # run out, or given back
+                break
             asked = steady_clock()
             try:
                 kept = await self._database.write(

@@ -306,10 +306,9 @@ class Outbox:
         while True:
             try:
                 await self._writer.write(attempts.finish, finish)
-            except Unavailable:
-                await asyncio.sleep(SWEEP)
-            except Exception:
-                log.exception("outcome not written", channel=self._channel.type)
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is no reason to forget
+                if not isinstance(error, Unavailable):
+                    log.error("outcome not written", channel=self._channel.type, reason=type(error).__name__)
                 await asyncio.sleep(SWEEP)
             else:
                 self._bus.ring("changes")
