@@ -14,9 +14,9 @@ from bridge.store import attempts, channels, duties, handling, lanes, receipts
 from bridge.store.attempts import Finish, Start
 from bridge.store.engine import Database
 from bridge.store.replies import Accepted
+from bridge.store.tables import addresses, messages
 from bridge.store.tables import attempts as attempt_rows
 from bridge.store.tables import lanes as lane_rows
-from bridge.store.tables import messages
 from tests.store.test_inbound import hello, rows, take
 from tests.store.test_replies import DEADLINE, Desk, desk
 
@@ -238,6 +238,33 @@ async def test_first_part_that_arrived_after_all_lets_the_rest_follow(sender: Se
     assert await sender.due() == [desk.conversation_id]
     (head,) = await desk.database.read(lambda tx: lanes.heads(tx, desk.channel, [desk.conversation_id]))
     assert head.sent == {0}
+
+
+async def test_outcome_brings_with_it_what_the_vendor_said_of_address_and_channel(sender: Sender) -> None:
+    """In one transaction: a crash in between would send to the old address, or into the pause."""
+    desk, attempt = sender.desk, await sender.start()
+    assert attempt
+    (address,) = await rows(desk.database, addresses)
+    await sender.finish(
+        attempt, "accepted", "sent", address_id=address.id, moved_to="telegram:-1007",
+        channel_id=desk.channel, pause=60_000,
+    )  # fmt: skip
+    assert [row.urn for row in await rows(desk.database, addresses)] == ["telegram:-1007"]
+    assert await desk.database.read(lambda tx: channels.paused_for(tx, desk.channel)) > 0
+
+
+async def test_address_that_moved_to_a_known_one_leaves_both(sender: Sender) -> None:
+    """The customer wrote from the new place before we heard of the move."""
+    desk, attempt = sender.desk, await sender.start()
+    assert attempt
+    await take(desk.database, desk.channel, hello(2, chat=-1007))
+    address = next(row for row in await rows(desk.database, addresses) if row.urn == "telegram:7")
+    await sender.finish(attempt, "accepted", "sent", address_id=address.id, moved_to="telegram:-1007")
+    assert [row.urn for row in await rows(desk.database, addresses, "urn")] == [
+        "telegram:-1007",
+        "telegram:7",
+    ]
+    assert await sender.status() == "sent"
 
 
 async def test_vendors_words_are_kept_whatever_is_in_them(sender: Sender) -> None:
