@@ -9,7 +9,7 @@ import structlog
 from bridge.duty import Duty, steady_clock
 from bridge.errors import Unavailable
 from bridge.ids import now_ms
-from bridge.store import attempts, changes, handling, media, tokens
+from bridge.store import attempts, changes, events, handling, media, tokens
 from bridge.store.engine import Database
 from bridge.store.files import Files
 
@@ -29,7 +29,7 @@ class Housekeeper:
         self._database = database
         self._files = files
         self._duty = duty
-        self._sweep_at = 0.0
+        self._daily_at = 0.0
 
     async def run(self) -> None:
         """Tidy for ever."""
@@ -48,9 +48,11 @@ class Housekeeper:
         await self._database.write(attempts.end_stranded)
         before = now_ms() - _DAY_MS
         await self._database.write(lambda tx: media.forget_loose(tx, before))
-        if steady_clock() >= self._sweep_at:
+        if steady_clock() >= self._daily_at:
+            while await self._database.write(events.forget_raw) or await self._database.write(events.forget):
+                pass
             await self._sweep()
-            self._sweep_at = steady_clock() + _DAY
+            self._daily_at = steady_clock() + _DAY
 
     async def _sweep(self) -> None:
         """Delete files that no row names: left by a crash, by an upload that was never sent, by a demo."""

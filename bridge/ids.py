@@ -21,6 +21,12 @@ def new_id() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def first_id(ms: int) -> str:
+    """The least id of a moment, to find rows of a time at one end of an index."""
+    text = f"{ms:012x}"
+    return f"{text[:8]}-{text[8:12]}-7000-8000-000000000000"
+
+
 def now_ms() -> int:
     """This machine's clock in Unix milliseconds. Leases and due times use the database's instead."""
     return time.time_ns() // 1_000_000

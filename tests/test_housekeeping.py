@@ -6,16 +6,20 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bridge.duty import Duty
 from bridge.errors import Unavailable
 from bridge.housekeeping import Housekeeper
-from bridge.store import uploads
+from bridge.ids import first_id, now_ms
+from bridge.store import channels, uploads
 from bridge.store.engine import Database, connect
 from bridge.store.files import Files, Stored
+from bridge.store.tables import events
 from tests.gateways import until
 
 TWO_DAYS = 2 * 24 * 3600
@@ -54,16 +58,45 @@ async def test_file_that_no_row_names_is_swept_after_a_day(database: Database, t
     half.touch()
     for path in (files.path(named.sha256), files.path(left.sha256), half):
         age(path)
-    keeping = asyncio.create_task(Housekeeper(database, files, Duty(database, "housekeeping", "me")).run())
 
     async def swept() -> bool:
         return not files.path(left.sha256).exists() and not half.exists()
 
-    await until(swept)
-    keeping.cancel()
-    await asyncio.gather(keeping, return_exceptions=True)
+    async with kept_house(database, files):
+        await until(swept)
     assert files.path(named.sha256).exists()
     assert files.path(fresh.sha256).exists()
+
+
+async def test_raw_events_are_kept_for_days_and_their_keys_for_a_month(
+    database: Database, tmp_path: Path
+) -> None:
+    """What customers wrote stands in them; only what is parked waits for a person."""
+    channel = await database.write(lambda tx: channels.register(tx, "telegram", "1", "Telegram"))
+    kept = {
+        "fresh": (0, "done"), "week": (8, "done"), "parked": (40, "parked"), "month": (31, "done"),
+    }  # fmt: skip
+    values = [
+        {"id": first_id(now_ms() - days * 24 * 3600 * 1000), "channel_id": channel, "key": key, "body": "{}",
+         "state": state, "received_at": 0} for key, (days, state) in kept.items()
+    ]  # fmt: skip
+    await database.write(lambda tx: tx.run(sa.insert(events).values(values)))
+
+    async def look() -> bool:
+        found = await database.read(lambda tx: tx.run(sa.select(events.c.key, events.c.body)))
+        return {row.key: row.body for row in found} == {"fresh": "{}", "week": "", "parked": "{}"}
+
+    async with kept_house(database, Files(tmp_path / "files")):
+        await until(look)
+
+
+@asynccontextmanager
+async def kept_house(database: Database, files: Files) -> AsyncIterator[None]:
+    """Somebody tidies."""
+    keeping = asyncio.create_task(Housekeeper(database, files, Duty(database, "housekeeping", "me")).run())
+    yield
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def test_folder_that_takes_no_file_is_said_to_be_unavailable(tmp_path: Path) -> None:
