@@ -141,3 +141,35 @@ async def test_phone_names_the_channel_and_what_went_wrong(chromium: Browser, de
     await expect(state).to_be_visible()
     dot = "state => getComputedStyle(state.previousElementSibling, '::after').display"
     assert await state.evaluate(dot) == "none"
+
+
+@pytest.mark.parametrize("tab", ["telegram", "sms", "shop", "inbox", "wire"])
+async def test_sandbox_says_on_every_tab_that_nothing_leaves(chromium: Browser, demo: str, tab: str) -> None:
+    """The promise is permanent, and each tab is the page's main part."""
+    page = await (await context_of(chromium, demo, viewport=PHONE)).new_page()
+    await page.goto(f"/sandbox/#{tab}")
+    await expect(page.get_by_title("Nothing leaves this machine")).to_be_in_viewport(ratio=1)
+    await expect(page.get_by_role("main")).to_have_count(1)
+    assert await page.get_by_role("main").evaluate("main => [...main.children].some(one => one.offsetHeight)")
+
+
+async def test_dialog_that_empties_the_sandbox_is_read_whole_on_a_phone(chromium: Browser, demo: str) -> None:
+    """It asks about all data: its two buttons show their words."""
+    page = await (await context_of(chromium, demo, viewport=PHONE)).new_page()
+    await page.goto("/sandbox/")
+    await page.get_by_role("button", name="Clear").click()
+    for name in ("Cancel", "Empty it"):
+        button = page.get_by_role("dialog").get_by_role("button", name=name)
+        assert await button.evaluate("button => button.scrollWidth <= button.clientWidth"), name
+
+
+async def test_film_stands_still_where_motion_is_reduced(chromium: Browser, demo: str) -> None:
+    """An animation on the phone waits to be started by those who want nothing to move."""
+    context = await context_of(chromium, demo, reduced_motion="reduce")
+    said = {"chat_id": 1001, "kind": "animation"}
+    assert (await context.request.post("/sandbox/api/telegram/say", data=said)).ok
+    page = await context.new_page()
+    await page.goto("/sandbox/")
+    film = page.get_by_role("log", name="Messages on Telegram").locator("video").last
+    await expect(film).to_have_js_property("autoplay", False)
+    await expect(film).to_have_js_property("controls", True)

@@ -99,6 +99,25 @@ async def test_every_control_of_the_chat_can_be_hit(
 
 
 @pytest.mark.parametrize(("width", "size"), [(360, 44), (1440, 24)])
+async def test_every_control_of_the_sandbox_can_be_hit(
+    chromium: Browser, demo: str, width: int, size: int
+) -> None:
+    """Phones, switches, wire and dialog; side by side, or one after another."""
+    context = await context_of(
+        chromium, demo, viewport={"width": width, "height": 900}, reduced_motion="reduce"
+    )
+    page = await context.new_page()
+    for name in ("telegram", "sms", "shop", "wire"):
+        await page.goto(f"/sandbox/?{name}#{name}")
+        await expect(page.get_by_role("button", name="Restore all")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Sandbox")).to_be_attached()
+        assert await page.evaluate(TOO_SMALL, [size]) == [], name
+    await page.get_by_role("button", name="Clear").click()
+    await expect(page.get_by_role("button", name="Empty it")).to_be_visible()
+    assert await page.evaluate(TOO_SMALL, [size]) == []
+
+
+@pytest.mark.parametrize(("width", "size"), [(360, 44), (1440, 24)])
 async def test_every_control_of_the_door_can_be_hit(
     chromium: Browser, demo: str, width: int, size: int
 ) -> None:

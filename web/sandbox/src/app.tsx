@@ -12,29 +12,32 @@ import { VendorCard } from "./ui/vendor";
 import { WireLog } from "./ui/wire";
 
 export function App() {
+  const [asking, setAsking] = useState(false);
   return (
     <div class="sandbox" data-tab={tab.value}>
-      <Head />
+      <Head onClear={() => setAsking(true)} />
       <Tabs />
-      <main class="stage">
-        <div class="device device-telegram"><TelegramPhone /><VendorCard vendor="telegram" /></div>
-        <div class="device device-sms"><SmsPhone /><VendorCard vendor="sms" /></div>
-        <div class="device device-shop"><Shop /><VendorCard vendor="webchat" /></div>
-        <WireLog />
+      <main>
+        <div class="stage">
+          <div class="device device-telegram"><TelegramPhone /><VendorCard vendor="telegram" /></div>
+          <div class="device device-sms"><SmsPhone /><VendorCard vendor="sms" /></div>
+          <div class="device device-shop"><Shop /><VendorCard vendor="webchat" /></div>
+          <WireLog />
+        </div>
+        <InboxFrame />
       </main>
-      <InboxFrame />
       <ProblemBar />
+      {asking && <ClearDialog onClose={() => setAsking(false)} />}
     </div>
   );
 }
 
-function Head() {
-  const [asking, setAsking] = useState(false);
+function Head({ onClear }: { onClear: () => void }) {
   return (
     <header class="head">
       <Logo size={24} />
       <h1>{s("title")}</h1>
-      <span class="chip local"><Icon name="shield-check" size={13} />{s("local")}</span>
+      <span class="chip local" title={s("local")}><Icon name="shield-check" size={13} /><span>{s("local")}</span></span>
       <span class="head-state" role="status">{connected.value === "offline" ? s("offline") : ""}</span>
       <label class="agent">
         <span>{s("agent")}</span>
@@ -51,10 +54,9 @@ function Head() {
       >
         <Icon name="refresh-cw" size={15} /><span>{s("restore")}</span>
       </button>
-      <button type="button" class="button small ghost" onClick={() => setAsking(true)}>
+      <button type="button" class="button small ghost" onClick={onClear}>
         <Icon name="x" size={15} /><span>{s("clear")}</span>
       </button>
-      {asking && <ClearDialog onClose={() => setAsking(false)} />}
     </header>
   );
 }

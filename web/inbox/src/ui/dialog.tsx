@@ -34,14 +34,14 @@ export function Dialog({ title, onClose, wide = false, children }: DialogProps) 
       onClick={(event) => event.target === element.current && onClose?.()}
     >
       <div class="dialog-body">
-        <header class="dialog-head">
+        <div class="dialog-head">
           <h2 id={heading}>{title}</h2>
           {onClose && (
             <button type="button" class="icon-button" aria-label={t("dialog.close")} onClick={onClose}>
               <Icon name="x" />
             </button>
           )}
-        </header>
+        </div>
         {children}
       </div>
     </dialog>

@@ -1,4 +1,5 @@
 import { Icon, type IconName } from "../../../shared/icons";
+import { calm } from "../../../inbox/src/ui/media";
 import { fileUrl } from "../state/api";
 import type { BotMessage, SmsMessage } from "../state/types";
 
@@ -13,8 +14,8 @@ export function BotContent({ message }: { message: BotMessage }) {
       <video
         class={message.video_note ? "film round" : "film"}
         src={fileUrl.telegram(film.file_id)}
-        controls={!moving && !message.video_note}
-        autoPlay={moving}
+        controls={calm.value || (!moving && !message.video_note)}
+        autoPlay={moving && !calm.value}
         loop={moving}
         muted
         playsInline

@@ -41,7 +41,7 @@ export function Phone(props: PhoneProps) {
           <span>{props.served ? <Signal /> : <NoSignal />}<Battery /></span>
         </div>
         <header class="phone-head">
-          <Logo size={28} />
+          <Logo size={24} />
           <div class="phone-title">
             <b class="ellipsis">{title}</b>
             <small class="ellipsis">{props.subtitle}</small>

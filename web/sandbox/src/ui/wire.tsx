@@ -29,7 +29,7 @@ export function WireLog() {
           </select>
         </label>
       </header>
-      <div class="wire-rows" tabIndex={0} role="region" aria-label={s("wire")}>
+      <div class="wire-rows" tabIndex={0} role="group" aria-label={s("wire.about")}>
         {entries.length === 0 && <p class="wire-empty">{s("wire.empty")}</p>}
         <table>
           <colgroup>
