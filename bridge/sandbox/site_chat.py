@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import asdict
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -12,6 +13,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from bridge.sandbox.feed import Feed, Json, Wire
 from bridge.sandbox.vendor import Knobs, Mode
+
+_JSON = "application/json"
 
 
 class SiteChat:
@@ -79,7 +82,8 @@ class SiteChat:
         if mode == "lose" and request.method == "POST":
             return self._lost(request, started)
         if not socket:
-            self._log(request, str(response.status), started)
+            said = _json(await request.read()) if request.content_type == _JSON else None
+            self._log(request, str(response.status), started, said, _answer(response))
         return response
 
     def _refusal(self, mode: Mode) -> web.Response:
@@ -96,9 +100,25 @@ class SiteChat:
         _cut(request)
         return web.Response(status=503)
 
-    def _log(self, request: web.Request, outcome: str, started: float) -> None:
-        call = f"{request.method} {request.path}"
-        self._wire.add(self.channel, "in", call, outcome, seconds=time.perf_counter() - started)
+    def _log(
+        self, request: web.Request, outcome: str, started: float, said: Any = None, answer: Any = None
+    ) -> None:
+        call, seconds = f"{request.method} {request.path}", time.perf_counter() - started
+        self._wire.add(self.channel, "in", call, outcome, seconds=seconds, request=said, response=answer)
+
+
+def _answer(response: web.StreamResponse) -> Any:
+    """What a call was answered with; files are not worth a look."""
+    if not isinstance(response, web.Response) or not response.content_type.endswith("json"):
+        return None
+    return _json(bytes(response.body)) if isinstance(response.body, bytes | bytearray) else None
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body
 
 
 def _cut(request: web.Request) -> None:

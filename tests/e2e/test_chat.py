@@ -46,3 +46,22 @@ async def test_snippet_is_read_whole_on_a_phone(chromium: Browser, demo: str) ->
     await page.goto("/widget/demo")
     box = page.locator("pre")
     assert await box.evaluate("box => box.scrollWidth <= box.clientWidth")
+
+
+async def test_wire_opens_what_the_visitor_said(chromium: Browser, demo: str) -> None:
+    """The site chat has no vendor; its calls show their words all the same."""
+    shop = await (await chromium.new_context(base_url=demo)).new_page()
+    sandbox = await (await context_of(chromium, demo, viewport={"width": 1440, "height": 900})).new_page()
+    question = unique("Quanto pesa?")
+    await sandbox.goto("/sandbox/")
+    await expect(sandbox.get_by_role("button", name="POST /webhooks/twilio").first).to_be_visible()
+    calls = sandbox.get_by_role("button", name="POST /widget/messages, 201")
+    before = await calls.count()
+    await shop.goto("/sandbox/shop")
+    await visitor_writes(shop, question)
+    await expect(calls).to_have_count(before + 1)
+    await calls.first.click()
+    dialog = sandbox.get_by_role("dialog", name="POST /widget/messages")
+    await expect(dialog).to_contain_text(question)
+    await expect(dialog.get_by_role("heading", name="Answer")).to_be_visible()
+    await expect(dialog).not_to_contain_text("No answer")

@@ -34,7 +34,7 @@ async def site() -> AsyncIterator[Site]:
 
     async def message(request: web.Request) -> web.Response:
         taken.append(await request.text())
-        return web.json_response({}, status=201)
+        return web.json_response({"token": "secret"}, status=201)
 
     async def socket(request: web.Request) -> web.WebSocketResponse:
         made = web.WebSocketResponse()
@@ -62,6 +62,13 @@ async def test_all_is_well_without_the_switch(site: Site) -> None:
     assert (await site.http.post("/widget/messages", data="ciao")).status == 201
     calls = [(entry["call"], entry["outcome"]) for entry in site.wire.entries()]
     assert calls == [("GET /widget/socket", "101"), ("POST /widget/messages", "201")]
+
+
+async def test_wire_shows_what_was_said_and_no_token(site: Site) -> None:
+    """A row of the wire opens: the visitor's words and the answer, and nothing that would let others in."""
+    assert (await site.http.post("/widget/messages", json={"text": "ciao", "token": "secret"})).status == 201
+    [entry] = site.wire.entries()
+    assert entry["payload"] == {"request": {"text": "ciao", "token": "•••"}, "response": {"token": "•••"}}
 
 
 async def test_down_cuts_sockets_and_calls_but_only_of_visitors(site: Site) -> None:

@@ -82,13 +82,26 @@ function Payload({ entry, onClose }: { entry: WireEntry; onClose: () => void }) 
           <span class={`chip outcome-${tone(entry.outcome)}`}>{entry.outcome}</span>
           <span class="number">{took(entry.ms, language.value)}</span>
         </p>
-        <h3>{s("payload.request")}</h3>
-        <pre tabIndex={0}>{pretty(entry.payload.request)}</pre>
-        <h3>{s("payload.response")}</h3>
-        <pre tabIndex={0}>{pretty(entry.payload.response) || s("payload.none")}</pre>
+        <Said title={s("payload.request")} text={pretty(entry.payload.request)} />
+        <Said title={s("payload.response")} text={pretty(entry.payload.response) || silence(entry)} />
       </div>
     </Dialog>
   );
+}
+
+function Said({ title, text }: { title: string; text: string }) {
+  if (!text) return null;
+  return (
+    <>
+      <h3>{title}</h3>
+      <pre tabIndex={0}>{text}</pre>
+    </>
+  );
+}
+
+/** An answer without words has a status; without one there was none. */
+function silence(entry: WireEntry): string {
+  return /^\d/.test(entry.outcome) ? "" : s("payload.none");
 }
 
 /** `14:42:07`: calls follow each other closely. */
