@@ -68,6 +68,20 @@ async def test_link_makes_the_first_administrator_once(chromium: Browser, untouc
         await page.context.close()
 
 
+async def test_mistake_is_told_below_its_field_in_the_page_s_language(
+    chromium: Browser, untouched: Bridge
+) -> None:
+    """A name of blanks is refused by the server; the page says so in Italian and goes to the field."""
+    context = await chromium.new_context(base_url=untouched.url, locale="it-IT")
+    page = await context.new_page()
+    await page.goto(setup_link(lambda: untouched.log))
+    name = page.get_by_label("Il tuo nome")
+    await name.fill("   ")
+    await sign_in(page, PASSWORD)
+    await expect(name).to_have_accessible_description("Scrivi il tuo nome.")
+    await expect(name).to_be_focused()
+
+
 async def test_password_lets_in_and_signing_out_lets_out(chromium: Browser, served: Bridge) -> None:
     """A wrong one is told calmly; after the way out the way back shows nothing."""
     page, complaints = await new_page(chromium, served)

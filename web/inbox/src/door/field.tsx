@@ -11,10 +11,11 @@ interface FieldProps {
   focus?: boolean;
   value?: string;
   minLength?: number;
+  maxLength?: number;
 }
 
 /** A labelled field with its error below; a password can be looked at. */
-export function Field({ label, name, type, autocomplete, error, hint, focus = false, value, minLength }: FieldProps) {
+export function Field({ label, name, type, autocomplete, error, hint, focus = false, value, minLength, maxLength }: FieldProps) {
   const id = useId();
   const [shown, setShown] = useState(false);
   const about = error ? `${id}-error` : hint ? `${id}-hint` : undefined;
@@ -30,6 +31,7 @@ export function Field({ label, name, type, autocomplete, error, hint, focus = fa
           autofocus={focus}
           defaultValue={value ?? ""}
           minLength={minLength}
+          maxLength={maxLength}
           required
           aria-invalid={error ? true : undefined}
           aria-describedby={about}

@@ -33,13 +33,14 @@ export function SetupPage({ token }: { token: string }) {
     } catch (problem) {
       setBusy(false);
       setErrors(explain(problem));
+      requestAnimationFrame(() => form.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus());
     }
   };
 
   return (
     <Door title={t("setup.title")} lead={t("setup.lead")}>
       <form ref={form} class="door-form" onSubmit={(event) => void submit(event)}>
-        <Field label={t("setup.name")} name="name" type="text" autocomplete="name" error={errors.name} focus />
+        <Field label={t("setup.name")} name="name" type="text" autocomplete="name" error={errors.name} maxLength={200} focus />
         <Field label={t("in.email")} name="email" type="email" autocomplete="username" error={errors.email} />
         <Field
           label={t("in.password")}
@@ -49,6 +50,7 @@ export function SetupPage({ token }: { token: string }) {
           hint={t("setup.password.hint")}
           error={errors.password}
           minLength={8}
+          maxLength={1000}
         />
         <div role="alert" class="door-alert">{errors.form && <p class="door-error">{errors.form}</p>}</div>
         <button type="submit" class="button primary big" aria-disabled={busy}>
@@ -66,5 +68,5 @@ function explain(problem: unknown): Errors {
   const fields = problem.body.fields ?? [];
   const known = fields.filter((one) => ["name", "email", "password"].includes(one.field));
   if (!known.length) return { form: problem.message };
-  return Object.fromEntries(known.map((one) => [one.field, `${one.field} ${one.problem}`]));
+  return Object.fromEntries(known.map(({ field }) => [field, t(`setup.bad.${field as "name" | "email" | "password"}`)]));
 }
