@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Browser, Locator, ViewportSize, expect
+from playwright.async_api import Browser, Locator, Route, ViewportSize, expect
 
 from bridge.ids import new_id
 from tests.e2e.conftest import context_of
@@ -173,3 +174,26 @@ async def test_film_stands_still_where_motion_is_reduced(chromium: Browser, demo
     film = page.get_by_role("log", name="Messages on Telegram").locator("video").last
     await expect(film).to_have_js_property("autoplay", False)
     await expect(film).to_have_js_property("controls", True)
+
+
+async def test_contact_does_not_jump_when_it_is_loaded(chromium: Browser, demo: str) -> None:
+    """A name of two lines stays where it is when the rest arrives."""
+    context = await context_of(chromium, demo, viewport={"width": 1440, "height": 900})
+    said = {"chat_id": 2002, "name": "Maria Antonietta Cavalieri Rossi", "text": "Buonasera"}
+    assert (await context.request.post("/sandbox/api/telegram/say", data=said)).ok
+    page = await context.new_page()
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await page.route("**/api/contacts/*", hold)
+    await page.goto("/inbox/")
+    await page.get_by_role("link").filter(has_text="Maria Antonietta").click()
+    addresses = page.get_by_role("heading", name="Addresses")
+    await expect(addresses).to_be_visible()
+    before = await addresses.bounding_box()
+    held.set()
+    await expect(page.get_by_text("Customer since")).to_be_visible()
+    assert await addresses.bounding_box() == before

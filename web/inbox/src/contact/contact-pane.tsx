@@ -38,7 +38,8 @@ export function ContactPane({ id }: { id: string }) {
         <Avatar id={one.contact.id} name={name} size={48} />
         <div class="contact-who">
           <Name id={one.contact.id} name={one.contact.name} shown={name} key={one.contact.id} />
-          {contact && <small>{t("contact.since", { date: date(contact.created_at) })}</small>}
+          {/* A blank keeps the line's place until the date is known. */}
+          <small>{contact ? t("contact.since", { date: date(contact.created_at) }) : "\u00a0"}</small>
         </div>
       </div>
       <section class="contact-part">
