@@ -142,6 +142,11 @@ async def test_phone_names_the_channel_and_what_went_wrong(chromium: Browser, de
     await expect(state).to_be_visible()
     dot = "state => getComputedStyle(state.previousElementSibling, '::after').display"
     assert await state.evaluate(dot) == "none"
+    red = await state.evaluate("state => getComputedStyle(state).color")
+    await page.get_by_role("textbox", name="Reply", exact=True).fill("Anche in verde")
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await expect(state).to_have_count(2)
+    await expect(state.first).to_have_css("color", red)
 
 
 @pytest.mark.parametrize("tab", ["telegram", "sms", "shop", "inbox", "wire"])
