@@ -61,7 +61,7 @@ export function TextField({ id, tab, limit, onSend, onFiles }: TextFieldProps) {
   return (
     <div class="composer-text">
       {text.length > limit && (
-        <div class="composer-shade" ref={shade} aria-hidden="true">
+        <div class="composer-shade" dir="auto" ref={shade} aria-hidden="true">
           {text.slice(0, limit)}
           <mark>{text.slice(limit)}</mark>
         </div>
@@ -69,6 +69,7 @@ export function TextField({ id, tab, limit, onSend, onFiles }: TextFieldProps) {
       <textarea
         ref={field}
         id="compose"
+        dir="auto"
         rows={phone.value ? 1 : 2}
         value={text}
         aria-label={t(`compose.${tab}`)}

@@ -92,7 +92,7 @@ function PreviewLine({ line: { tone, lead, text, kind } }: { line: Line }) {
       {icon && tone !== "plain" && <Icon name={icon} size={14} class={`tone-${tone}`} />}
       {lead && <span class={`lead tone-${tone}`}>{lead} </span>}
       {icon && tone === "plain" && <Icon name={icon} size={14} />}
-      {text}
+      <bdi>{text}</bdi>
     </>
   );
 }

@@ -31,7 +31,7 @@ function Edited({ message }: { message: Entry }) {
             {versions.map((one) => (
               <li key={one.at}>
                 <small>{t("thread.version", { time: clock(one.at) })}</small>
-                <span>{one.text}</span>
+                <span dir="auto">{one.text}</span>
               </li>
             ))}
           </ol>

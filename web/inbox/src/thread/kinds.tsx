@@ -22,7 +22,9 @@ export function Content({ message }: { message: Entry }) {
   return (
     <div class="bubble">
       <Forwarded data={data} />
-      <RichText text={text} entities={data.entities} />
+      <div dir="auto">
+        <RichText text={text} entities={data.entities} />
+      </div>
     </div>
   );
 }

@@ -59,7 +59,7 @@ function QuoteView({ message }: { message: Entry }) {
     <button type="button" class="quote" onClick={jump}>
       <span class="sr">{t("thread.quoted")}: </span>
       {quote.author && <b>{quote.author}</b>}
-      <span class="ellipsis">{quote.text}</span>
+      <span class="ellipsis" dir="auto">{quote.text}</span>
     </button>
   );
 }

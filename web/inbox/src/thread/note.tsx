@@ -22,7 +22,9 @@ export function Note({ message }: { message: Entry }) {
           {message.local && <span>{look(message).text}</span>}
           <ReplyActions message={message} />
         </div>
-        <RichText text={message.text} />
+        <div dir="auto">
+          <RichText text={message.text} />
+        </div>
         {message.attachments.map((file) => (
           <AttachmentView file={file} key={file.id} />
         ))}
