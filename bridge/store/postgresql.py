@@ -25,6 +25,9 @@ _TRIES = 5
 # Seconds that a transaction may take, with the wait for a connection.
 _LIFETIME = PATIENCE + 5
 
+# Connections of hot writes: two for each kind of them, one that works and one that commits.
+_HOT = 8
+
 # The connection itself is of no use any more: it was cut in the middle of something.
 _BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 _ERRORS = (asyncpg.PostgresError, *_BROKEN)
@@ -164,7 +167,7 @@ class _HotWrites:
 
     def __init__(self, url: URL) -> None:
         self._loop = type(asyncio.get_running_loop())()
-        self._pool = _Pool(url, size=2)
+        self._pool = _Pool(url, size=_HOT)
         self._begun: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="postgresql-write", daemon=True)
         self._thread.start()

@@ -52,25 +52,19 @@ class Writer:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: deque[_Job] = deque()
+        self._lines: dict[object, _Line] = {}
         self._unanswered: Counter[str] = Counter()
-        self._under_way = 0
-        self._asked = False
         self._closing = False
-        self._turn = asyncio.Lock()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._repairs: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Write what waits, then stop."""
         self._closing = True
-        await self._idle.wait()
+        await asyncio.gather(*(line.idle.wait() for line in self._lines.values()))
 
     @property
     def waiting(self) -> int:
         """How many jobs wait."""
-        return len(self._waiting)
+        return sum(len(line.waiting) for line in self._lines.values())
 
     async def write(self, step: Step[T, R], item: T, *, size: int = 500, share: str = "") -> R:
         """The result of `step` for this item, after its commit. `size` is its weight in bytes.
@@ -81,20 +75,46 @@ class Writer:
         if self._closing or self._unanswered[share] >= MAX_WAITING:
             raise Unavailable("Too much waits to be written")
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Job(step, item, size, done))
-        self._ask()
+        self._line(step).add(_Job(step, item, size, done))
         self._unanswered[share] += 1
         try:
             return await done
         finally:
             self._unanswered[share] -= 1
 
+    def _line(self, step: Step[Any, Any]) -> _Line:
+        """SQLite has one writer. PostgreSQL takes messages, replies and outcomes side by side."""
+        key = None if self._database.engine == "sqlite" else step
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = _Line(self._database)
+        return line
+
+
+class _Line:
+    """Jobs that share transactions."""
+
+    def __init__(self, database: Database) -> None:
+        self.waiting: deque[_Job] = deque()
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._database = database
+        self._under_way = 0
+        self._asked = False
+        self._turn = asyncio.Lock()
+        self._repairs: set[asyncio.Task[None]] = set()
+
+    def add(self, job: _Job) -> None:
+        """Have a job done with the next transaction."""
+        self.waiting.append(job)
+        self._ask()
+
     def _ask(self) -> None:
         """Ask for a transaction if something waits for which none has been asked yet."""
-        if self._waiting and not self._asked and self._under_way < MAX_UNDER_WAY:
+        if self.waiting and not self._asked and self._under_way < MAX_UNDER_WAY:
             self._asked = True
             self._under_way += 1
-            self._idle.clear()
+            self.idle.clear()
             batch: _Batch = []
             self._database.begin(self._writing(batch), partial(self._written, batch))
 
@@ -120,12 +140,12 @@ class Writer:
         size = 0
         while len(batch) < MAX_ITEMS:
             try:
-                job = self._waiting.popleft()
+                job = self.waiting.popleft()
             except IndexError:
                 return
             size += job.size
             if batch and size > MAX_BYTES:
-                self._waiting.appendleft(job)
+                self.waiting.appendleft(job)
                 return
             batch.append(job)
 
@@ -149,7 +169,7 @@ class Writer:
         self._under_way -= 1
         self._ask()
         if not self._under_way:
-            self._idle.set()
+            self.idle.set()
 
     async def _repair(self, batch: _Batch, error: BaseException | None) -> None:
         """Once more, in halves around a job that cannot be done."""
