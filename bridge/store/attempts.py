@@ -131,9 +131,10 @@ _KNOWN = Statement(
 # What is unknown for longer is an agent's to settle.
 _ASKED_FOR_MS = 3600 * 1000
 _QUESTIONS = Statement(
-    """SELECT a.id, a.message_id, a.part, a.started_at FROM messages m
-    JOIN attempts a ON a.message_id = m.id AND a.outcome = 'unknown'
-    WHERE m.status = 'unknown' AND a.channel_id = :channel_id AND a.started_at > CAST(:since AS bigint)"""
+    # Of messages there are few such; SQLite begins with the table that a CROSS JOIN names first.
+    """SELECT a.id, a.message_id, a.part, a.started_at FROM messages m CROSS JOIN attempts a
+    WHERE m.status = 'unknown' AND a.message_id = m.id AND a.outcome = 'unknown'
+        AND a.channel_id = :channel_id AND a.started_at > CAST(:since AS bigint)"""
 )
 _ABANDONED = Statement(
     """UPDATE attempts SET outcome = 'unknown', reason = 'interrupted', ended_at = {now}
