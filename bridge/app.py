@@ -50,9 +50,6 @@ log = structlog.get_logger()
 # A link in an MMS is fetched at once, but may wait in the vendor's queue.
 _LINK_LIFETIME = 24 * 3600.0
 _SHUTDOWN = 15.0
-# Seconds until a thread that wants the interpreter gets it. The thread that writes wants it for moments
-# only, but a dozen times for each batch; by default it would wait 5 ms each time.
-_TURN = 0.0002
 # A request's first line: up to here a query that is too long is refused in our words.
 _LONGEST_LINE = 65_536
 
@@ -222,7 +219,6 @@ async def _register(database: engine.Database, configured: Sequence[Channel]) ->
 
 async def serve(settings: Settings, extend: Extend | None = None) -> None:
     """Serve until SIGTERM or SIGINT. `extend` adds routes of its own (the sandbox)."""
-    sys.setswitchinterval(_TURN)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
