@@ -96,3 +96,22 @@ async def test_sending_again_is_never_the_default(chromium: Browser, demo: str) 
     await expect(unknown).to_be_visible()
     await unknown.get_by_role("button", name="It arrived").click()
     await expect(unknown).to_have_count(0)
+
+
+async def test_system_colours_show_where_the_focus_is_and_what_is_chosen(
+    chromium: Browser, demo: str
+) -> None:
+    """High contrast takes grounds and shadows away: lines say what they said."""
+    context = await context_of(chromium, demo, forced_colors="active")
+    desk = await inbox(await context.new_page())
+    field = desk.get_by_role("searchbox", name="Search")
+    await expect(field).to_have_css("border-top-style", "solid")
+    await field.focus()
+    await expect(field).to_have_css("outline-style", "solid")
+    await expect(desk.get_by_role("link", name="All", exact=False).first).to_have_css(
+        "outline-style", "solid"
+    )
+    page = await (await chromium.new_context(base_url=demo, forced_colors="active")).new_page()
+    await page.goto("/widget/demo")
+    await page.get_by_role("button", name="Open chat").click()
+    await expect(page.get_by_role("textbox")).to_have_css("outline-style", "solid")
