@@ -46,9 +46,9 @@ class Shop:
         """A customer writes to the number."""
         self.call("POST", "/sandbox/api/sms/say", {"from": number, "text": text})
 
-    def site(self, name: str, *texts: str) -> None:
+    def site(self, *texts: str) -> None:
         """A visitor of the shop's page writes."""
-        visitor = self.call("POST", "/widget/session", {"name": name})
+        visitor = self.call("POST", "/widget/session", {})
         for text in texts:
             body = {"client_id": new_id(), "text": text}
             self.call("POST", "/widget/messages", body, Authorization=f"Bearer {visitor['token']}")
@@ -95,7 +95,7 @@ def live_a_day(shop: Shop) -> str:
     shop.say(marco, "One is left. Shall we put it aside for you?")
     shop.sms("+393331234567", "Yes please, I come by on Saturday")
 
-    shop.site("Chiara", "Hi! Which bulb fits the Aurora lamp?", "Mine says E14, is that right?")
+    shop.site("Hi! Which bulb fits the Aurora lamp?", "Mine says E14, is that right?")
 
     shop.telegram(1001, "Good morning! My lamp has just arrived, but the shade is cracked")
     shop.telegram(1001, "", kind="photo")
@@ -129,7 +129,7 @@ def main() -> None:
         context = chromium.new_context(viewport=SIZE, locale="en-GB", reduced_motion="reduce")
         shop = Shop(context.request, url)
         shop.call("POST", "/sandbox/api/sign-in", {"agent": "anna"})
-        shop.of("+39 333 123 4567")  # the demo's own customers have spoken
+        shop.of("Giulia Ferri")  # the last of the demo's own customers to speak
         shop.call("POST", "/sandbox/api/clear")
         conversation = live_a_day(shop)
         take(context, url, conversation, "inbox")
