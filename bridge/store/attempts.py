@@ -158,7 +158,7 @@ _STRANDED_LANES = Statement(
 )
 
 
-@ranked(3)
+@ranked(3, "sends")
 async def start(tx: Tx, starts: Sequence[Start]) -> list[bool]:
     """Write down attempts before their calls; `False` for one that may not be made (any more)."""
     now = now_ms()
@@ -180,7 +180,7 @@ async def start(tx: Tx, starts: Sequence[Start]) -> list[bool]:
     return [s.id in started for s in starts]
 
 
-@ranked(4)
+@ranked(4, "sends")
 async def finish(tx: Tx, finishes: Sequence[Finish]) -> list[None]:
     """Record outcomes, forward only, and let all that hangs on them follow."""
     now = now_ms()

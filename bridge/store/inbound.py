@@ -149,7 +149,7 @@ _REOPENED = Batch(
 )  # fmt: skip
 
 
-@ranked(1)
+@ranked(1, "messages")
 async def receive(tx: Tx, intakes: Sequence[Intake]) -> list[Taken]:
     """Store every event that is new; a repeat changes nothing. One result per intake."""
     now = now_ms()

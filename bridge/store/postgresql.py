@@ -26,7 +26,7 @@ _TRIES = 5
 _LIFETIME = PATIENCE + 5
 
 # Connections of hot writes: two for each kind of them, one that works and one that commits.
-_HOT = 8
+_HOT = 6
 
 # The connection itself is of no use any more: it was cut in the middle of something.
 _BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)

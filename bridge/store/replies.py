@@ -126,7 +126,7 @@ LANES = Batch(
 )  # fmt: skip
 
 
-@ranked(2)
+@ranked(2, "replies")
 async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
     """Accept what can be accepted; the others get the error that says why."""
     now = now_ms()

@@ -52,7 +52,7 @@ class Writer:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lines: dict[object, _Line] = {}
+        self._lines: dict[str, _Line] = {}
         self._unanswered: Counter[str] = Counter()
         self._closing = False
 
@@ -83,8 +83,8 @@ class Writer:
             self._unanswered[share] -= 1
 
     def _line(self, step: Step[Any, Any]) -> _Line:
-        """SQLite has one writer. PostgreSQL takes messages, replies and outcomes side by side."""
-        key = None if self._database.engine == "sqlite" else step
+        """SQLite has one writer. PostgreSQL takes messages, replies and sends side by side."""
+        key = "" if self._database.engine == "sqlite" else getattr(step, "line", "")
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = _Line(self._database)
@@ -211,11 +211,11 @@ def _rank(step: Step[Any, Any]) -> tuple[int, int]:
     return getattr(step, "rank", 9), hash(step)
 
 
-def ranked(rank: int) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Say at which place of a transaction a step runs."""
+def ranked(rank: int, line: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Say at which place of a transaction a step runs, and whose steps it must not overtake."""
 
     def mark(step: Callable[..., T]) -> Callable[..., T]:
-        step.rank = rank  # type: ignore[attr-defined]  # a function is an object too
+        step.rank, step.line = rank, line  # type: ignore[attr-defined]  # a function is an object too
         return step
 
     return mark
