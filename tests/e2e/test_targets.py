@@ -21,7 +21,13 @@ TOO_SMALL = """
       const { x, y, width, height } = one.getBoundingClientRect();
       const [midX, midY, far] = [x + width / 2, y + height / 2, size / 2 - 1];
       const inside = x >= 0 && y >= 0 && x + width <= innerWidth && y + height <= innerHeight;
-      const shown = inside && one.checkVisibility({ visibilityProperty: true });
+      const cut = (box) => {  // by the edge of what scrolls around it
+        if (!box) return false;
+        const { top, bottom } = box.getBoundingClientRect();
+        const scrolls = /auto|scroll|hidden/.test(getComputedStyle(box).overflowY);
+        return (scrolls && (y < top || y + height > bottom)) || cut(box.parentElement);
+      };
+      const shown = inside && one.checkVisibility({ visibilityProperty: true }) && !cut(one.parentElement);
       if (!shown || one.closest(".bubble, .text, .sr")) continue;
       const hit = (dx, dy) => {
         const [px, py] = [midX + dx, midY + dy];
