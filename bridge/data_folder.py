@@ -48,11 +48,15 @@ class Lock:
     """The SQLite file belongs to one serving process; a second is refused and told by whom."""
 
     def __init__(self, database: Path) -> None:
+        self._database = database
         self._path = database.with_name(database.name + ".lock")
         self._file: IO[str] | None = None
 
     def take(self) -> None:
         """`SettingsError` with the pid of the process that holds it."""
+        if self._database.is_dir():
+            problem = f"DATABASE_URL: {self._database} is a folder, and a file is needed."
+            raise SettingsError([f"{problem} Example: DATABASE_URL=sqlite:///{self._database / 'bridge.db'}"])
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             file = self._path.open("a+")

@@ -93,6 +93,15 @@ async def test_second_process_on_one_sqlite_file_is_refused(bridge: Bridge, tmp_
     assert await status(bridge.url, "/readyz") == 200
 
 
+async def test_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    """Waiting would not make a file of it."""
+    ended = await asyncio.to_thread(Bridge(tmp_path, {"DATABASE_URL": f"sqlite:///{tmp_path}"}).run, "serve")
+    assert ended.returncode != 0
+    assert ended.stderr.startswith("DATABASE_URL")
+    assert "bridge.db" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
 async def test_port_in_use_is_said_in_one_line(bridge: Bridge, tmp_path: Path) -> None:
     """With the name of the setting that changes it."""
     second = Bridge(tmp_path)
