@@ -83,7 +83,10 @@ _NOW: dict[EngineName, sa.TextClause] = {
     ),
 }
 
-_HELD_UP = Statement("SELECT 1 FROM changes WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT 1")
+# By the index, from its end: mostly there is none, and only the whole table would say so otherwise.
+_HELD_UP = Statement(
+    "SELECT 1 FROM changes WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid DESC LIMIT 1"
+)
 
 _OLD: dict[EngineName, sa.TextClause] = {
     "sqlite": sa.text("SELECT 0 AS xid, max(pos) AS pos FROM changes WHERE at < :before HAVING max(pos) > 0"),
