@@ -29,10 +29,10 @@ _LIFETIME = PATIENCE + 5
 _HOT = 6
 
 # The planner takes a batch for a hundred rows, and tables that are new or grow quickly for what they were
-# when they were last looked at: it would read them whole. Databases are on disks without heads.
-_PLANNER = {"random_page_cost": "1.1", "jit": "off"}
-# Hot writes find everything by key, whatever the planner thinks of the tables.
-_BY_KEY = {**_PLANNER, "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+# when they were last looked at: it would read them whole to join them. Disks have no heads any more.
+_PLANNER = {"random_page_cost": "1.1", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+# Hot writes find everything by key.
+_BY_KEY = {**_PLANNER, "enable_seqscan": "off"}
 
 # The connection itself is of no use any more: it was cut in the middle of something.
 _BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
