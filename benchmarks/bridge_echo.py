@@ -42,16 +42,16 @@ class Echo:
             self._bell.set()
 
     async def _answer(self) -> None:
-        answered: set[str] = set()
+        seen: set[str] = set()
         while True:
             await self._bell.wait()
             self._bell.clear()
             heard, self._heard = self._heard, []
-            ids = set(heard)
-            found = await self._gateway.database.read(lambda tx: messages.views(tx, ids))  # noqa: B023
+            new = {*heard} - seen  # of its own replies it hears at each of their states
+            found = await self._gateway.database.read(lambda tx: messages.views(tx, new))  # noqa: B023
+            seen |= found.keys()
             for message in found.values():
-                if message.direction == "inbound" and message.id not in answered:
-                    answered.add(message.id)
+                if message.direction == "inbound":
                     self._start(self._repeat(message))
 
     async def _repeat(self, message: MessageView) -> None:

@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import orjson
 import sqlalchemy as sa
@@ -50,12 +50,28 @@ class Tx(Protocol):
         """Execute a statement that returns nothing, and say how many rows it changed."""
         ...
 
-    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Row]:
+    async def fetch(self, statement: Spelled, values: Sequence[Any]) -> Sequence[Any]:
         """Execute a statement in the engine's own words, past SQLAlchemy, and return all rows.
 
         For what runs at every message, where SQLAlchemy's part would be larger than the database's.
         """
         ...
+
+
+class Spelled:
+    """A statement in an engine's own words: parameters are numbers, and `names` says which is which."""
+
+    def __init__(self, sql: str, names: tuple[str, ...]) -> None:
+        self.sql = sql
+        self.names = names
+        self._make: Callable[[Any], Any] | None = None
+
+    def rows(self, found: Sequence[Any], columns: Callable[[], Iterable[str]]) -> list[Any]:
+        """The rows of an answer as named tuples; asks for their columns once."""
+        if self._make is None:
+            row: Any = namedtuple("Found", [*columns()], rename=True)  # type: ignore[misc]  # they are data
+            self._make = row._make
+        return [*map(self._make, found)]
 
 
 Work = Callable[[Tx], Coroutine[Any, Any, T]]
@@ -134,13 +150,6 @@ _MARKS: dict[EngineName, str] = {"sqlite": "?", "postgresql": "$"}
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 
 
-class _Spelled(NamedTuple):
-    """A statement in an engine's own words: parameters are numbers, and `names` says which is which."""
-
-    sql: str
-    names: tuple[str, ...]
-
-
 def to_json(value: Any) -> str:
     """`value` as JSON text; `BadData` for what JSON cannot say, such as a number of thirty digits."""
     try:
@@ -158,7 +167,7 @@ class Statement:
     def __init__(self, sql: str) -> None:
         self._sql = sql
         self._texts: dict[EngineName, sa.TextClause] = {}
-        self._spelled: dict[EngineName, _Spelled] = {}
+        self._spelled: dict[EngineName, Spelled] = {}
 
     def _source(self, engine: EngineName) -> dict[str, str]:
         return _WORDS[engine]
@@ -169,16 +178,16 @@ class Statement:
             self._texts[engine] = sa.text(self._sql.format(**self._source(engine)))
         return self._texts[engine]
 
-    async def run(self, tx: Tx, **params: Any) -> Sequence[Row]:
-        """Execute it once."""
+    async def run(self, tx: Tx, **params: Any) -> Sequence[Any]:
+        """Execute it once; rows are named tuples."""
         spelled = self._spelled.get(tx.engine) or self._spell(tx.engine)
-        return await tx.fetch(spelled.sql, [params[name] for name in spelled.names])
+        return await tx.fetch(spelled, [params[name] for name in spelled.names])
 
-    def _spell(self, engine: EngineName) -> _Spelled:
+    def _spell(self, engine: EngineName) -> Spelled:
         sql = self._sql.format(**self._source(engine))
         names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
         numbered = _PARAMETER.sub(lambda match: f"{_MARKS[engine]}{names.index(match[1]) + 1}", sql)
-        self._spelled[engine] = _Spelled(numbered, names)
+        self._spelled[engine] = Spelled(numbered, names)
         return self._spelled[engine]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bridge.errors import SettingsError, Unavailable
-from bridge.store.engine import PATIENCE, Database, Ended, EngineName, Row, Work
+from bridge.store.engine import PATIENCE, Database, Ended, EngineName, Row, Spelled, Work
 from bridge.store.failures import Contended, translate
 
 T = TypeVar("T")
@@ -28,11 +28,13 @@ _LIFETIME = PATIENCE + 5
 # Connections of hot writes: two for each kind of them, one that works and one that commits.
 _HOT = 6
 
-# The planner takes a batch for a hundred rows, and tables that are new or grow quickly for what they were
-# when they were last looked at: it would read them whole to join them. Disks have no heads any more.
-_PLANNER = {"random_page_cost": "1.1", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
-# Hot writes find everything by key.
-_BY_KEY = {**_PLANNER, "enable_seqscan": "off"}
+# Everything is found by key or read in the order of an index, from the batch on: statements are written
+# in that order. The planner takes a batch for a hundred rows, and a table that is new for what it was when
+# a statement was first prepared; left alone it reads whole tables or whole indexes, more of them each day.
+_PLANNER = {
+    "enable_hashjoin": "off", "enable_mergejoin": "off", "enable_material": "off", "enable_seqscan": "off",
+    "join_collapse_limit": "1", "cpu_tuple_cost": "1", "random_page_cost": "1.1", "jit": "off",
+}  # fmt: skip
 
 # The connection itself is of no use any more: it was cut in the middle of something.
 _BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -41,13 +43,6 @@ _ERRORS = (asyncpg.PostgresError, *_BROKEN)
 # What a URL may say after its question mark, besides `sslmode`, which asyncpg calls `ssl`.
 _OPTIONS = frozenset({"host", "port", "ssl", "target_session_attrs", "prepared_statement_cache_size"})
 _SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
-
-
-class _Named(asyncpg.Record):  # type: ignore[misc]  # asyncpg has no types
-    """A row whose columns are attributes, as those of SQLAlchemy are."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self[name]
 
 
 class _AsyncTx:
@@ -66,9 +61,9 @@ class _AsyncTx:
     async def count(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> int:
         return (await self._connection.execute(statement, params)).rowcount
 
-    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Row]:
-        rows: Sequence[Row] = await self._raw.fetch(sql, *values, record_class=_Named)
-        return rows
+    async def fetch(self, statement: Spelled, values: Sequence[Any]) -> Sequence[Any]:
+        found = await self._raw.fetch(statement.sql, *values)
+        return statement.rows(found, found[0].keys) if found else ()
 
 
 def _was_cancelled(error: BaseException) -> bool:
@@ -97,7 +92,7 @@ async def _configure(raw: Any) -> None:
 class _Pool:
     """Connections to one server, all of one event loop. What is frozen inside a transaction is cut off."""
 
-    def __init__(self, url: URL, size: int, planner: Mapping[str, str] = _PLANNER) -> None:
+    def __init__(self, url: URL, size: int) -> None:
         self._engine: AsyncEngine = create_async_engine(
             _for_asyncpg(url),
             pool_size=size, max_overflow=0, pool_timeout=PATIENCE, hide_parameters=True,
@@ -110,7 +105,7 @@ class _Pool:
                     "idle_in_transaction_session_timeout": "3000",
                     "lock_timeout": "3000",
                     "statement_timeout": "30000",
-                    **planner,
+                    **_PLANNER,
                 },
             },
         )  # fmt: skip
@@ -174,7 +169,7 @@ class _HotWrites:
 
     def __init__(self, url: URL) -> None:
         self._loop = type(asyncio.get_running_loop())()
-        self._pool = _Pool(url, size=_HOT, planner=_BY_KEY)
+        self._pool = _Pool(url, size=_HOT)
         self._begun: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="postgresql-write", daemon=True)
         self._thread.start()

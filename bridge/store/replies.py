@@ -83,7 +83,7 @@ _ROUTES = Batch(
         q.channel_id AS quote_channel_id
     FROM {rows} JOIN conversations c ON c.id = r.conversation_id
     LEFT JOIN addresses a ON a.id = coalesce(r.via, c.address_id)
-    LEFT JOIN messages q ON q.conversation_id = c.id AND q.seq = r.reply_to""",
+    LEFT JOIN messages q ON q.conversation_id = r.conversation_id AND q.seq = r.reply_to""",
     id="uuid", conversation_id="uuid", via="uuid", reply_to="int",
 )  # fmt: skip
 _UPLOADS = Batch(

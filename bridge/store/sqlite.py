@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from bridge.store.engine import Database, Ended, EngineName, Row, Work
+from bridge.store.engine import Database, Ended, EngineName, Row, Spelled, Work
 from bridge.store.failures import translate
 
 T = TypeVar("T")
@@ -25,13 +25,6 @@ _PRAGMAS = (
     # In pages: a log of 40 MB. What changes often is copied back once for many commits.
     "wal_autocheckpoint=10000",
 )  # fmt: skip
-
-
-class _Named(sqlite3.Row):
-    """A row whose columns are attributes, as those of SQLAlchemy are."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self[name]
 
 
 class _SyncTx:
@@ -50,10 +43,11 @@ class _SyncTx:
     async def count(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> int:
         return self._connection.execute(statement, params).rowcount
 
-    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Row]:
-        cursor = self._raw.cursor()
-        cursor.row_factory = _Named
-        return cursor.execute(sql, values).fetchall()
+    async def fetch(self, statement: Spelled, values: Sequence[Any]) -> Sequence[Any]:
+        cursor = self._raw.execute(statement.sql, values)
+        if cursor.description is None:
+            return ()
+        return statement.rows(cursor.fetchall(), lambda: (column[0] for column in cursor.description))
 
 
 def _finish(work: Coroutine[Any, Any, T]) -> T:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from bridge.ids import new_id
 from bridge.models import Media
 from bridge.store import contacts, conversations, messages
-from bridge.store.engine import Database, EngineName, Row, Tx
+from bridge.store.engine import Database, EngineName, Row, Spelled, Tx
 from bridge.store.inbound import Intake, receive
 from bridge.store.tables import contacts as contact_table
 from bridge.store.tables import conversations as conversation_table
@@ -39,10 +39,10 @@ class Counting:
         self.statements += 1
         return await self._tx.count(statement, params)
 
-    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Row]:
+    async def fetch(self, statement: Spelled, values: Sequence[Any]) -> Sequence[Any]:
         """Count, and pass on."""
         self.statements += 1
-        return await self._tx.fetch(sql, values)
+        return await self._tx.fetch(statement, values)
 
 
 @pytest.mark.parametrize(
