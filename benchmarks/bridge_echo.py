@@ -49,7 +49,7 @@ class Echo:
             heard, self._heard = self._heard, []
             new = {*heard} - seen  # of its own replies it hears at each of their states
             found = await self._gateway.database.read(lambda tx: messages.views(tx, new))  # noqa: B023
-            seen |= found.keys()
+            seen.update(found)
             for message in found.values():
                 if message.direction == "inbound":
                     self._start(self._repeat(message))
