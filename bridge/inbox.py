@@ -21,7 +21,6 @@ from bridge.store.engine import Database
 from bridge.store.failures import BadData
 from bridge.store.handling import KEEP, Keep
 from bridge.store.inbound import Intake, Taken, receive
-from bridge.store.lookups import Lookups
 from bridge.store.writer import Writer
 from bridge.views import ConversationView, MessageView, Person
 
@@ -41,7 +40,6 @@ class Inbox:
         self._channels = channels
         self._deadline_ms = int(reply_deadline * 1000)
         self._asides: set[asyncio.Task[None]] = set()
-        self._messages = Lookups(database, messages.views)
         self.received = 0
         self.replied = 0
 
@@ -122,14 +120,7 @@ class Inbox:
             self.replied += 1
             lanes = [] if accepted.channel_id is None else [f"lanes:{accepted.channel_id}"]
             self._bus.ring("changes", *lanes)
-        return await self.message(accepted.message_id), accepted.new
-
-    async def message(self, message_id: str) -> MessageView:
-        """One message as the API shows it."""
-        found = await self._messages.find(message_id)
-        if found is None:
-            raise NotFound("There is no such message")
-        return found
+        return accepted.message, accepted.new
 
     async def conversation(self, conversation_id: str) -> ConversationView:
         """One conversation as the API shows it."""
@@ -199,7 +190,10 @@ class Inbox:
 
     async def _after(self, message_id: str, channel_id: int | None) -> MessageView:
         self._bus.ring("changes", *([] if channel_id is None else [f"lanes:{channel_id}"]))
-        return await self.message(message_id)
+        found = await self._database.read(lambda tx: messages.views(tx, [message_id]))
+        if message_id not in found:
+            raise NotFound("There is no such message")
+        return found[message_id]
 
     def _carriers(self) -> dict[int, replies.Carrier]:
         return {

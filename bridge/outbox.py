@@ -27,8 +27,8 @@ from bridge.retry import AddressRates, Bucket, pause
 from bridge.store import attempts, lanes
 from bridge.store import channels as channel_rows
 from bridge.store.attempts import Finish, Question, Start
-from bridge.store.engine import Database
-from bridge.store.lanes import Head
+from bridge.store.engine import Database, Tx
+from bridge.store.lanes import Due, Head
 from bridge.store.writer import Writer
 
 log = structlog.get_logger()
@@ -38,6 +38,8 @@ MAX_BUSY = 64
 # An unknown part holds its lane for so long, unless the vendor's look-up knows better before.
 UNKNOWN_WAIT_MS = 60_000
 SWEEP = 1.0
+# The least seconds from one look at the lanes to the next.
+BREATH = 0.003
 Ended = Literal["sent", "rejected", "expired"]
 # What is cut off at the end has so many seconds to be written down.
 LAST_WORDS = 5.0
@@ -137,8 +139,8 @@ class Outbox:
             patience = min(patience, self._until_there_is_room())
         if patience > 0:
             await wait(self._bell, patience)
-        else:
-            await asyncio.sleep(0)
+        # Each send that ends rings: a look for each of them would cost more than the sends.
+        await asyncio.sleep(max(now + BREATH - steady_clock(), 0))
 
     def _until_there_is_room(self) -> float:
         """How long to wait when nobody rings: a send that ends rings, a token that is there does not."""
@@ -151,13 +153,12 @@ class Outbox:
         self._turn = 1 - self._turn
         fresh = (room + self._turn) // 2
 
-        async def look(tx: Any) -> tuple[float | None, list[str], list[Head]]:
-            later = await lanes.next_due(tx, channel_id)
+        async def look(tx: Tx) -> tuple[Due, list[Head]]:
             due = await lanes.due(tx, channel_id, busy, room, fresh)
-            return later, due, await lanes.heads(tx, channel_id, due)
+            return due, await lanes.heads(tx, channel_id, due.lanes)
 
-        later, due, heads = await self._database.read(look)
-        empty = set(due) - {head.conversation_id for head in heads}
+        due, heads = await self._database.read(look)
+        empty = set(due.lanes) - {head.conversation_id for head in heads}
         if empty:
             await self._database.write(lambda tx: lanes.tidy(tx, sorted(empty)))
         if self._closing:  # what was found is the next owner's
@@ -166,7 +167,7 @@ class Outbox:
             self._tokens.take(steady_clock())
             task = asyncio.create_task(self._deliver(head))
             self._busy[head.conversation_id] = task
-        return len(heads), SWEEP if later is None else min(max(later, 0.001), SWEEP)
+        return len(heads), SWEEP if due.wait is None else min(due.wait, SWEEP)
 
     # ── one message ─────────────────────────────────────────────────────────────────────────────
 

@@ -66,7 +66,7 @@ class Rig:
             for text in texts
         ]  # fmt: skip
         accepted = await self.database.write(lambda tx: accept(tx, drafts))
-        return [one.message_id for one in accepted if isinstance(one, Accepted)]
+        return [one.message.id for one in accepted if isinstance(one, Accepted)]
 
     async def statuses(self) -> list[str]:
         """The states of all replies, in the order in which they were written."""

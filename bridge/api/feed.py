@@ -28,11 +28,11 @@ Listener = Callable[[str, str | None, str | None], None]
 FrameListener = Callable[[Sequence[Frame]], None]
 
 _SWEEP = 1.0
+# The least seconds from one look to the next: nobody sees the difference, and every write rings.
+_BREATH = 0.004
 _BATCH = 500
 # A page that was away for longer than this loads faster anew than by what it missed.
 _MOST_MISSED = 2_000
-# How long to wait for a transaction that holds up the reading (PostgreSQL).
-_HELD_UP = 0.005
 
 
 class Feed:
@@ -106,6 +106,7 @@ class Feed:
             except Exception:
                 log.exception("the live feed could not be read")
                 await self._start_over()
+            await asyncio.sleep(_BREATH)
             # While nobody listens, nobody is in a hurry: the bell would ring at every webhook.
             await wait(self._bell if self._is_heard else self._wanted, _SWEEP)
 
@@ -121,21 +122,21 @@ class Feed:
 
     async def _catch_up(self) -> None:
         while True:
-            found, made, held_up = await self._database.read(self._next)
+            found, made, more = await self._database.read(self._next)
             if made is None and self._frame_listeners:
                 continue  # the first page came while we read: read again, for it too
             self._tell(found, made or [])
-            if held_up:
-                await asyncio.sleep(_HELD_UP)
-            elif len(found) < _BATCH:
-                return
+            if len(found) < _BATCH:
+                if not more:
+                    return
+                await asyncio.sleep(_BREATH)
 
     async def _next(self, tx: Tx) -> tuple[list[Change], list[Frame] | None, bool]:
-        """The next changes, their frames if a page listens, and whether more is held up."""
+        """The next changes, their frames if a page listens, and whether there may be more that is held up."""
         wants_frames = bool(self._frame_listeners)
         found = await changes.after(tx, self._cursor.position, limit=_BATCH)
         made = await frames(tx, self._cursor.feed, found, self._channels) if wants_frames else None
-        return found, made, await changes.is_held_up(tx)
+        return found, made, await changes.may_have_more(tx, found)
 
     def _tell(self, found: Sequence[Change], made: Sequence[Frame]) -> None:
         if not found:

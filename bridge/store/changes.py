@@ -122,9 +122,12 @@ async def after(tx: Tx, position: Position, *, until: Position = _END, limit: in
     return [_change(row) for row in await _AFTER[tx.engine].run(tx, **params)]
 
 
-async def is_held_up(tx: Tx) -> bool:
-    """Whether there are committed changes that cannot be read before an older transaction ends."""
-    return tx.engine == "postgresql" and bool(await _HELD_UP.run(tx))
+async def may_have_more(tx: Tx, found: Sequence[Change]) -> bool:
+    """Whether there may be committed changes that cannot be read before an older transaction ends.
+
+    Where some were `found`, looking again soon is cheaper than asking.
+    """
+    return tx.engine == "postgresql" and (bool(found) or bool(await _HELD_UP.run(tx)))
 
 
 async def is_known(tx: Tx, cursor: Cursor) -> bool:

@@ -85,7 +85,7 @@ class Database(ABC):
 
     @abstractmethod
     async def read(self, work: Work[T]) -> T:
-        """Run `work` on one snapshot; it changes nothing."""
+        """Run `work`, which changes nothing. SQLite shows one moment to all, PostgreSQL to each statement."""
 
     @abstractmethod
     async def write(self, work: Work[T]) -> T:

@@ -11,19 +11,14 @@ import orjson
 from bridge.models import AddressState
 from bridge.store.engine import Batch, Lock, Row, Statement, Tx
 
-_DUE = Statement(
-    """SELECT conversation_id, due_at FROM lanes
-    WHERE channel_id = :channel_id AND due_at IS NOT NULL AND due_at <= {now}
-    ORDER BY due_at LIMIT CAST(:limit AS bigint)"""
+_SOONEST = Statement(
+    """SELECT conversation_id, due_at - {now} AS wait FROM lanes
+    WHERE channel_id = :channel_id AND due_at IS NOT NULL ORDER BY due_at LIMIT CAST(:limit AS bigint)"""
 )
 _NEWEST = Statement(
-    """SELECT conversation_id, due_at FROM lanes
+    """SELECT conversation_id FROM lanes
     WHERE channel_id = :channel_id AND due_at IS NOT NULL AND due_at <= {now}
     ORDER BY due_at DESC LIMIT CAST(:limit AS bigint)"""
-)
-_NEXT = Statement(
-    """SELECT min(due_at) - {now} AS wait FROM lanes
-    WHERE channel_id = :channel_id AND due_at IS NOT NULL AND due_at > {now}"""
 )
 _HEAD_COLUMNS = """m.id, m.conversation_id, m.seq, m.channel_id, m.text, m.data, m.tries, m.address_id,
     m.deadline_at < {now} AS late, a.urn, a.state, a.consent_at,
@@ -83,25 +78,28 @@ class Head:
     files: tuple[Any, ...]
 
 
-async def due(tx: Tx, channel_id: int, busy: Collection[str], room: int, fresh: int) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The lanes to take next, and the seconds until one more is due: `None` when none is set."""
+
+    lanes: list[str]
+    wait: float | None
+
+
+async def due(tx: Tx, channel_id: int, busy: Collection[str], room: int, fresh: int) -> Due:
     """Up to `room` due lanes that are not busy: the `fresh` newest, and for the rest oldest first.
 
     So a fresh reply does not wait behind the backlog of an hour.
     """
     limit = room + len(busy)
-    oldest = await _DUE.run(tx, channel_id=channel_id, limit=limit)
-    found = [row.conversation_id for row in oldest if row.conversation_id not in busy]
-    if len(oldest) < limit:
-        return found[:room]
+    soonest = await _SOONEST.run(tx, channel_id=channel_id, limit=limit + 1)
+    found = [row.conversation_id for row in soonest if row.wait <= 0 and row.conversation_id not in busy]
+    later = [row.wait / 1000 for row in soonest if row.wait > 0]
+    if later or len(soonest) <= limit:
+        return Due(found[:room], min(later, default=None))
     newest = await _NEWEST.run(tx, channel_id=channel_id, limit=limit)
     first = [row.conversation_id for row in newest if row.conversation_id not in busy][:fresh]
-    return first + [lane for lane in found if lane not in first][: room - len(first)]
-
-
-async def next_due(tx: Tx, channel_id: int) -> float | None:
-    """Seconds until the next lane of the channel is due; `None` when none is set."""
-    wait = (await _NEXT.run(tx, channel_id=channel_id))[0].wait
-    return None if wait is None else max(wait, 0) / 1000
+    return Due(first + [lane for lane in found if lane not in first][: room - len(first)], 0.0)
 
 
 async def heads(tx: Tx, channel_id: int, lanes: Sequence[str]) -> list[Head]:

@@ -9,7 +9,6 @@ import orjson
 import sqlalchemy as sa
 
 from bridge.errors import NotFound
-from bridge.ids import now_ms
 from bridge.store.engine import Batch, Row, Statement, Tx
 from bridge.store.tables import attachments, messages, versions
 from bridge.views import AttachmentView, MessageView, VersionView
@@ -22,15 +21,14 @@ _LATE_MS = 120_000
 
 _COLUMNS = """m.id, m.conversation_id, m.seq, m.direction, m.kind, m.channel_id, m.text, m.data, m.status,
     m.reason, m.agent_id, m.client_id, m.provider_at, m.created_at, m.edited_at,
-    ch.type AS channel, ch.label AS channel_label, ch.paused_until, ag.name AS agent_name,
-    c.contact_id, p.name AS contact_name,
-    (SELECT count(*) FROM attachments f WHERE f.message_id = m.id) AS files,"""
+    ch.type AS channel, ag.name AS agent_name, c.contact_id, p.name AS contact_name,
+    (SELECT count(*) FROM attachments f WHERE f.message_id = m.id) AS files,
+    CASE WHEN ch.paused_until > {now} THEN ch.label END AS paused,"""
 # Only of those that wait, or a long thread would be walked for each of its messages.
-_WAITING = """CASE WHEN m.status = 'queued' AND m.reason = '' THEN (SELECT count(*) FROM messages e
-        WHERE e.conversation_id = m.conversation_id AND e.status IN ('queued', 'sending') AND e.seq < m.seq)
-        END AS behind,
-    CASE WHEN m.status = 'queued' AND m.reason = '' THEN (SELECT l.due_at FROM lanes l
-        WHERE l.conversation_id = m.conversation_id) END AS lane_due_at"""
+_WAITING = """CASE WHEN m.status = 'queued' AND m.reason = '' THEN
+        (SELECT count(*) FROM lanes l WHERE l.conversation_id = m.conversation_id AND l.due_at > {now})
+        + (SELECT count(*) FROM messages e WHERE e.conversation_id = m.conversation_id
+            AND e.status IN ('queued', 'sending') AND e.seq < m.seq) END AS behind"""
 _WITH = """JOIN conversations c ON c.id = m.conversation_id JOIN contacts p ON p.id = c.contact_id
     LEFT JOIN channels ch ON ch.id = m.channel_id LEFT JOIN agents ag ON ag.id = m.agent_id"""
 _PAGE = f"SELECT {_COLUMNS} {_WAITING} FROM messages m {_WITH} WHERE m.conversation_id = :conversation"
@@ -119,10 +117,9 @@ def _view(row: Any, files: list[AttachmentView]) -> MessageView:
 
 def _why_it_waits(row: Any) -> str:
     """Why a reply waits that nobody has tried yet; empty for one that is about to leave."""
-    now = now_ms()
-    if (row.paused_until or 0) > now:
-        return f"{row.channel_label} asks for a pause"
-    return "waits for the reply before it" if row.behind or (row.lane_due_at or 0) > now else ""
+    if row.paused:
+        return f"{row.paused} asks for a pause"
+    return "waits for the reply before it" if row.behind else ""
 
 
 def _author(row: Any) -> dict[str, str] | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 import asyncpg
@@ -122,13 +124,16 @@ class _Pool:
         if connection.driver_connection.is_closed():
             raise sa.exc.InvalidatePoolError("the server closed the connection")
 
-    async def run(self, work: Work[T]) -> T:
-        """Do some work in a transaction."""
+    async def read(self, work: Work[T]) -> T:
+        """Do some work statement by statement: a transaction would double what travels for most of it."""
+        return await self._run(work, contextlib.nullcontext)
+
+    async def _run(self, work: Work[T], around: Callable[[Any], AbstractAsyncContextManager[Any]]) -> T:
         with translate(*_ERRORS):
             async with asyncio.timeout(_LIFETIME), self._engine.connect() as connection:
                 raw: Any = (await connection.get_raw_connection()).driver_connection
                 try:
-                    async with raw.transaction():
+                    async with around(raw):
                         return await work(_AsyncTx(connection, raw))
                 except BaseException as error:
                     cancelled = _was_cancelled(error)
@@ -143,7 +148,7 @@ class _Pool:
         """Do some work in a transaction, again if another one was in the way."""
         for tries in range(_TRIES):
             try:
-                return await self.run(work)
+                return await self._run(work, lambda raw: raw.transaction())
             except Contended:
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311  # jitter, no secret
         raise Unavailable("The database is too busy")
@@ -214,7 +219,7 @@ class PostgresDatabase(Database):
         self._hot: _HotWrites | None = None
 
     async def read(self, work: Work[T]) -> T:
-        return await self._pool.run(work)
+        return await self._pool.read(work)
 
     async def write(self, work: Work[T]) -> T:
         return await self._pool.write(work)

@@ -16,10 +16,12 @@ import orjson
 from bridge.errors import BridgeError, Conflict, Invalid, NotFound
 from bridge.ids import now_ms
 from bridge.models import Limits
+from bridge.store import messages
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Lock, Tx
 from bridge.store.writer import ranked
 from bridge.text import utf16_length
+from bridge.views import MessageView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,15 @@ class Draft:
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The message made or found for a draft; `channel_id` is set when a lane has to run."""
+
+    message: MessageView
+    new: bool
+    channel_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """As `Accepted`, before the message is written."""
 
     message_id: str
     new: bool
@@ -131,8 +142,8 @@ async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
     """Accept what can be accepted; the others get the error that says why."""
     now = now_ms()
     await _LOCK.take(tx, (draft.conversation_id for draft in drafts))
-    results = await _repeats(tx, drafts)
-    fresh = [draft for draft in drafts if draft.id not in results]
+    places = await _repeats(tx, drafts)
+    fresh = [draft for draft in drafts if draft.id not in places]
     routes = await _routes(tx, fresh)
     ended = [route.contact_id for route in routes.values() if route.ended_at is not None]
     if ended:  # its customer may begin a newer thread at this moment: their addresses are held for that
@@ -145,41 +156,52 @@ async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
         route = routes.get(draft.id)
         error = _refusal(draft, route, uploads)
         if error or route is None:
-            results[draft.id] = error or NotFound("There is no such conversation")
+            places[draft.id] = error or NotFound("There is no such conversation")
             continue
         seq = seqs[draft.conversation_id] = seqs.get(draft.conversation_id, route.last_seq) + 1
         rows.append(_row(draft, route, seq))
         channel = rows[-1]["channel_id"] if rows[-1]["status"] == "queued" else None
-        results[draft.id] = Accepted(draft.id, True, channel)
+        places[draft.id] = _Place(draft.id, True, channel)
         for upload in draft.attachments:
             uploads.pop(upload, None)
     await _store(tx, rows, drafts, now)
-    return [_of_the_first(results, results[draft.id]) for draft in drafts]
+    shown = await messages.views(tx, {row["id"] for row in rows} | _repeated(places))
+    return [_outcome(places, places[draft.id], shown) for draft in drafts]
 
 
-def _of_the_first(results: Mapping[str, Outcome], outcome: Outcome) -> Outcome:
+def _repeated(places: Mapping[str, _Place | BridgeError]) -> set[str]:
+    return {place.message_id for place in places.values() if isinstance(place, _Place) and not place.new}
+
+
+def _outcome(
+    places: Mapping[str, _Place | BridgeError], place: _Place | BridgeError, shown: Mapping[str, MessageView]
+) -> Outcome:
     """A repeat is refused as the draft of this batch was that it repeats."""
-    first = results.get(outcome.message_id) if isinstance(outcome, Accepted) else None
-    return first if isinstance(first, BridgeError) else outcome
+    if isinstance(place, BridgeError):
+        return place
+    first = places.get(place.message_id)
+    if isinstance(first, BridgeError):
+        return first
+    return Accepted(shown[place.message_id], place.new, place.channel_id)
 
 
-async def _repeats(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Outcome]:
+async def _repeats(tx: Tx, drafts: Sequence[Draft]) -> dict[str, _Place | BridgeError]:
     """Drafts whose `client_id` was seen before, in the database or earlier in this batch."""
     rows = [{"conversation_id": d.conversation_id, "client_id": d.client_id} for d in drafts]
     seen = {
         (row.conversation_id, row.client_id): (row.id, orjson.loads(row.data).get("request"))
         for row in await _SAME.run_all(tx, rows)
     }
-    results: dict[str, Outcome] = {}
+    places: dict[str, _Place | BridgeError] = {}
     for draft in drafts:
         key = (draft.conversation_id, draft.client_id)
         if key not in seen:
             seen[key] = (draft.id, draft.fingerprint)
         elif seen[key][1] != draft.fingerprint:
-            results[draft.id] = Conflict("Another message was sent under this client_id")
+            places[draft.id] = Conflict("Another message was sent under this client_id")
         else:
-            results[draft.id] = Accepted(seen[key][0], False)
-    return results
+            places[draft.id] = _Place(seen[key][0], False)
+    return places
 
 
 async def _routes(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Any]:

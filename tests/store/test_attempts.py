@@ -59,7 +59,7 @@ class Sender:
     async def due(self) -> list[str]:
         """The lanes that are due."""
         channel = self.desk.channel
-        return await self.desk.database.read(lambda tx: lanes.due(tx, channel, (), 10, 5))
+        return (await self.desk.database.read(lambda tx: lanes.due(tx, channel, (), 10, 5))).lanes
 
 
 def outcome_of(sender: Sender, attempt: str, outcome: Any, status: Any, **more: Any) -> Finish:
@@ -77,7 +77,7 @@ async def sender(desk: Desk) -> Sender:
     assert isinstance(outcome, Accepted)
     epoch = await desk.database.write(lambda tx: duties.take(tx, "send", "node-a", LEASE))
     assert epoch == 1
-    return Sender(desk, outcome.message_id, epoch)
+    return Sender(desk, outcome.message.id, epoch)
 
 
 async def test_accepted_attempt_makes_the_reply_sent_and_the_lane_sleep(sender: Sender) -> None:
@@ -145,7 +145,8 @@ async def test_reply_behind_a_stranded_one_goes_on_by_its_own_channel(sender: Se
     await database.write(lambda tx: channels.switch_off_others(tx, [other]))
     await database.write(lambda tx: handling.cancel(tx, sender.message_id))
     await database.write(attempts.end_stranded)
-    assert await database.read(lambda tx: lanes.due(tx, other, (), 10, 5)) == [desk.conversation_id]
+    due = await database.read(lambda tx: lanes.due(tx, other, (), 10, 5))
+    assert due.lanes == [desk.conversation_id]
 
 
 async def test_duty_is_held_by_one_owner(sender: Sender) -> None:
@@ -384,7 +385,7 @@ async def test_fresh_lane_does_not_wait_behind_a_backlog(database: Database, cha
     )
     ordered = [row.conversation_id for row in await rows(database, lane_rows, "due_at")]
     claimed = await database.read(lambda tx: lanes.due(tx, channel, (), 6, 3))
-    assert set(claimed) == set(ordered[:3] + ordered[-3:])
-    busy = set(claimed)
+    assert set(claimed.lanes) == set(ordered[:3] + ordered[-3:])
+    busy = set(claimed.lanes)
     more = await database.read(lambda tx: lanes.due(tx, channel, busy, 6, 3))
-    assert not busy & set(more)
+    assert not busy & set(more.lanes)

@@ -66,7 +66,7 @@ class _Traffic:
 
     async def _send(self, tx: Tx) -> None:
         due = await lanes.due(tx, self._channel, (), 64, 32)
-        heads = await lanes.heads(tx, self._channel, due)
+        heads = await lanes.heads(tx, self._channel, due.lanes)
         assert len(heads) == CUSTOMERS
         starts = [
             Start(id=new_id(), message_id=head.message_id, part=0, channel_id=self._channel, duty="send",

@@ -93,8 +93,9 @@ async def test_same_client_id_is_the_same_message(desk: Desk) -> None:
     again = desk.draft(client_id="c1")
     first, second = await desk.accept(draft, again)
     (third,) = await desk.accept(desk.draft(client_id="c1"))
-    assert first == Accepted(draft.id, True, desk.channel)
-    assert second == third == Accepted(draft.id, False)
+    assert isinstance(first, Accepted)
+    assert (first.message.id, first.new, first.channel_id) == (draft.id, True, desk.channel)
+    assert second == third == Accepted(first.message, False, None)
     assert await desk.statuses() == ["queued"]
 
 
@@ -215,7 +216,7 @@ async def test_unknown_reply_is_settled_by_an_agent(desk: Desk) -> None:
     (outcome,) = await desk.accept(desk.draft())
     assert isinstance(outcome, Accepted)
     await desk.database.write(lambda tx: tx.run(sa.text("UPDATE messages SET status='unknown' WHERE seq=2")))
-    message = outcome.message_id
+    message = outcome.message.id
     await desk.settle(message, "arrived")
     assert await desk.statuses() == ["sent"]
     with pytest.raises(BridgeError):
@@ -226,7 +227,7 @@ async def test_queued_reply_can_be_cancelled_once(desk: Desk) -> None:
     """What has not left can be taken back."""
     (outcome,) = await desk.accept(desk.draft())
     assert isinstance(outcome, Accepted)
-    message = outcome.message_id
+    message = outcome.message.id
     await desk.database.write(lambda tx: handling.cancel(tx, message))
     assert await desk.statuses() == ["rejected"]
     with pytest.raises(Conflict):
