@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
 
 import orjson
 from aiogram import Bot
@@ -26,6 +27,7 @@ from bridge.channels.http import refused_by_gateway
 from bridge.errors import Unknown
 
 _UNSET = (type(None), Default)
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 T = TypeVar("T")
 
@@ -83,7 +85,12 @@ class Session(AiohttpSession):
         """
         session = await self.create_session()
         url = self.api.api_url(token=bot.token, method=method.__api_method__)
-        form, files = self._form(bot, method)
+        fields, files = self._fields(bot, method)
+        if not files:
+            body = urlencode(fields).encode()
+            async with session.post(url, data=body, headers=_FORM, allow_redirects=False) as response:
+                return response, await response.read()
+        form = FormData(fields, quote_fields=False)
         with ExitStack() as opened:
             for name, file in files.items():
                 content = opened.enter_context(await asyncio.to_thread(Path(file.path).open, "rb"))
@@ -91,15 +98,15 @@ class Session(AiohttpSession):
             async with session.post(url, data=form, allow_redirects=False) as response:
                 return response, await response.read()
 
-    def _form(self, bot: Bot, method: TelegramMethod[Any]) -> tuple[FormData, dict[str, FSInputFile]]:
-        """What aiogram builds, without its dump of the whole model: a third of the cost of a call."""
+    def _fields(self, bot: Bot, method: TelegramMethod[Any]) -> tuple[dict[str, str], dict[str, FSInputFile]]:
+        """What aiogram sends, without its dump of the whole model: a third of the cost of a call."""
         files: dict[str, FSInputFile] = {}
-        form = FormData(quote_fields=False)
+        fields = {}
         for name, value in vars(method).items():
             if type(value) not in _UNSET:
                 plain = type(value) in (str, int)
-                form.add_field(name, str(value) if plain else self.prepare_value(value, bot, files=files))
-        return form, files
+                fields[name] = str(value) if plain else self.prepare_value(value, bot, files=files)
+        return fields, files
 
 
 def _status(status: int, answer: dict[str, Any]) -> int:
