@@ -5,7 +5,7 @@ A stale owner can start nothing; an outcome is evidence and is recorded whoever 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +13,8 @@ from bridge.ids import now_ms
 from bridge.models import AddressState, Outcome
 from bridge.store import channels, lanes, standings
 from bridge.store.changes_log import note_changes
-from bridge.store.engine import Batch, Statement, Tx
+from bridge.store.engine import Statement, Tx
+from bridge.store.procedure import Hold, Procedure, SkipIf
 from bridge.store.receipts import hold_names, settle_status
 from bridge.store.standings import Verdict
 from bridge.store.writer import ranked
@@ -71,60 +72,73 @@ class Finish:
             object.__setattr__(self, name, clean(getattr(self, name)))
 
 
+_MESSAGES = Hold("JOIN messages t ON t.id = r.message_id", by="t.id")
+_LANES = Hold("JOIN lanes t ON t.conversation_id = r.conversation_id", by="t.conversation_id")
+
 # The fence: a stale epoch matches no row, and a matching one is extended by the same statement.
-_FENCE = Batch(
-    """UPDATE duties SET until = {now} + r.lease FROM {rows}
-    WHERE duties.name = r.duty AND duties.epoch = r.epoch RETURNING duties.name, duties.epoch""",
-    duty="text", epoch="int", lease="bigint",
-)  # fmt: skip
+_FENCE = """UPDATE duties SET until = {now} + new.lease
+    WHERE new.fences = 1 AND name = new.duty AND epoch = new.epoch"""
+_STALE = SkipIf("NOT EXISTS (SELECT 1 FROM duties d WHERE d.name = new.duty AND d.epoch = new.epoch)")
 # Between the claim and this the sender may have rested for long: the customer's last word counts,
 # and so does what another owner did meanwhile. No part leaves that is there or on its way.
-_SENDING = Batch(
-    """UPDATE messages SET status = 'sending', reason = '' FROM {rows}
-    WHERE messages.id = r.message_id AND messages.status IN ('queued', 'sending')
-        AND messages.deadline_at >= {now}
+_SENDING = """UPDATE messages SET status = 'sending', reason = ''
+    WHERE id = new.message_id AND status IN ('queued', 'sending') AND deadline_at >= {now}
         AND EXISTS (SELECT 1 FROM addresses a WHERE a.id = messages.address_id
             AND a.state = 'open' AND a.consent_at IS NOT NULL)
-        AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = messages.id AND t.part = r.part
-            AND (t.outcome IS NULL OR t.outcome = 'accepted'))
-    RETURNING messages.id, messages.conversation_id""",
-    message_id="uuid", part="int",
+        AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = messages.id AND t.part = new.part
+            AND (t.outcome IS NULL OR t.outcome = 'accepted'))"""
+_ATTEMPT = """INSERT INTO attempts (id, message_id, part, channel_id, epoch, started_at)
+    SELECT new.id, new.message_id, new.part, new.channel_id, new.epoch, :now WHERE {touched}"""
+_SHOWN = """INSERT INTO changes (kind, conversation_id, subject_id, at)
+    SELECT 'message', m.conversation_id, m.id, :now FROM (SELECT 1 WHERE {touched}) AS t
+    CROSS JOIN messages m WHERE new.part = 0 AND m.id = new.message_id"""
+_START = Procedure(
+    "start", _MESSAGES, _FENCE, _STALE, _SENDING, _ATTEMPT, _SHOWN,
+    found="id", query="SELECT a.id FROM {rows} JOIN attempts a ON a.id = r.id",
+    id="uuid", message_id="uuid", part="int", channel_id="int", duty="text", epoch="int", lease="bigint",
+    fences="int",
 )  # fmt: skip
-_START = Batch(
-    """INSERT INTO attempts (id, message_id, part, channel_id, epoch, started_at)
-    SELECT id, message_id, part, channel_id, epoch, CAST(:now AS bigint) FROM {rows}""",
-    id="uuid", message_id="uuid", part="int", channel_id="int", epoch="int",
-)  # fmt: skip
-_OUTCOME = Batch(
-    """UPDATE attempts SET outcome = r.outcome, reason = r.reason, ended_at = CAST(:now AS bigint),
-        external_id = coalesce(r.external_id, attempts.external_id)
-    FROM {rows} WHERE attempts.id = r.id AND (attempts.outcome IS NULL
-        OR (attempts.outcome = 'unknown' AND r.outcome <> 'unknown')) RETURNING attempts.id""",
-    id="uuid", outcome="text", external_id="text", reason="text",
-)  # fmt: skip
+
+_OUTCOME = """UPDATE attempts SET outcome = new.outcome, reason = new.reason, ended_at = :now,
+        external_id = coalesce(new.external_id, external_id)
+    WHERE id = new.id AND (outcome IS NULL OR outcome = 'unknown' AND new.outcome <> 'unknown')"""
+_NO_NEWS = SkipIf("new.id IS NOT NULL AND NOT {touched}")
 # Who comes late, after another owner's attempt, can still say that the message is there; nothing else.
-_STATUS = Batch(
-    """UPDATE messages SET status = r.status, reason = r.reason,
-        tries = messages.tries + CASE WHEN r.status IN ('queued', 'unknown') THEN 1 ELSE 0 END
-    FROM {rows} WHERE messages.id = r.message_id AND messages.status IN ('queued', 'sending', 'unknown')
-        AND (r.status IN ('sending', 'sent') OR NOT EXISTS (SELECT 1 FROM attempts mine
+_STATE = """UPDATE messages SET status = new.status, reason = new.reason,
+        tries = tries + CASE WHEN new.status IN ('queued', 'unknown') THEN 1 ELSE 0 END
+    WHERE id = new.message_id AND status IN ('queued', 'sending', 'unknown')
+        AND (new.status IN ('sending', 'sent') OR NOT EXISTS (SELECT 1 FROM attempts mine
             JOIN attempts other ON other.message_id = mine.message_id AND other.epoch > mine.epoch
-            WHERE mine.id = r.attempt))
-    RETURNING messages.id, messages.conversation_id""",
-    attempt="uuid", message_id="uuid", status="text", reason="text",
-)  # fmt: skip
+            WHERE mine.id = new.id))"""
+_CHANGED = """INSERT INTO changes (kind, conversation_id, subject_id, at)
+    SELECT 'message', new.conversation_id, new.message_id, :now WHERE {touched}"""
 # A lane goes on with its next message at once, rests when told to, and sleeps when nothing waits.
-_LANE = Batch(
-    """UPDATE lanes SET
-        due_at = CASE WHEN r.wait > 0 THEN {now} + r.wait
+_MOVE = """UPDATE lanes SET
+        due_at = CASE WHEN new.wait > 0 THEN {now} + new.wait
             WHEN EXISTS (SELECT 1 FROM messages m WHERE m.conversation_id = lanes.conversation_id
                 AND m.status IN ('queued', 'sending')) THEN {now} END,
         channel_id = coalesce((SELECT m.channel_id FROM messages m
             WHERE m.conversation_id = lanes.conversation_id AND m.status IN ('queued', 'sending')
             ORDER BY m.seq LIMIT 1), lanes.channel_id)
-    FROM {rows} WHERE lanes.conversation_id = r.conversation_id""",
-    conversation_id="uuid", wait="bigint",
+    WHERE conversation_id = new.conversation_id"""
+_FINISH = Procedure(
+    "finish", _MESSAGES, _LANES, _OUTCOME, _NO_NEWS, _STATE, _CHANGED, _MOVE,
+    # Whom a receipt has overtaken.
+    found="message_id",
+    query="""SELECT DISTINCT r.message_id FROM {rows} JOIN attempts a ON a.message_id = r.message_id
+        JOIN receipts rc ON rc.channel_id = a.channel_id AND rc.external_id = a.external_id
+        WHERE r.status = 'sent' AND a.outcome = 'accepted'""",
+    id="uuid", message_id="uuid", conversation_id="uuid", outcome="text", external_id="text", reason="text",
+    status="text", wait="bigint",
 )  # fmt: skip
+
+# What an earlier owner left open.
+_LEAVE = Procedure(
+    "leave", _MESSAGES, _LANES, _STATE, SkipIf("NOT {touched}"), _CHANGED, _MOVE,
+    found="message_id", query="SELECT r.message_id FROM {rows}",
+    id="uuid", message_id="uuid", conversation_id="uuid", status="text", reason="text", wait="bigint",
+)  # fmt: skip
+
 _KNOWN = Statement(
     "SELECT 1 FROM attempts WHERE channel_id = :channel_id AND external_id = :external_id AND id <> :id"
 )
@@ -139,7 +153,8 @@ _QUESTIONS = Statement(
 _ABANDONED = Statement(
     """UPDATE attempts SET outcome = 'unknown', reason = 'interrupted', ended_at = {now}
     WHERE channel_id = :channel_id AND outcome IS NULL AND epoch < :epoch
-    RETURNING id, message_id"""
+    RETURNING id, message_id, (SELECT m.conversation_id FROM messages m WHERE m.id = attempts.message_id)
+        AS conversation_id"""
 )
 
 
@@ -161,22 +176,13 @@ _STRANDED_LANES = Statement(
 @ranked(3, "sends")
 async def start(tx: Tx, starts: Sequence[Start]) -> list[bool]:
     """Write down attempts before their calls; `False` for one that may not be made (any more)."""
-    now = now_ms()
-    duties = {(s.duty, s.epoch): s.lease for s in starts}
-    rows = [{"duty": name, "epoch": epoch, "lease": duties[name, epoch]} for name, epoch in sorted(duties)]
-    held = {(row.name, row.epoch) for row in await _FENCE.run_all(tx, rows)}
-    allowed = sorted((s for s in starts if (s.duty, s.epoch) in held), key=lambda s: s.message_id)
-    sending = await _SENDING.run_all(tx, [{"message_id": s.message_id, "part": s.part} for s in allowed])
-    where = {row.id: row.conversation_id for row in sending}
-    made = [s for s in allowed if s.message_id in where]
-    await _START.run_all(
-        tx,
-        [{"id": s.id, "message_id": s.message_id, "part": s.part, "channel_id": s.channel_id,
-          "epoch": s.epoch} for s in made],
-        now=now,
-    )  # fmt: skip
-    await note_changes(tx, [("message", where[s.message_id], s.message_id) for s in made if s.part == 0], now)
-    started = {s.id for s in made}
+    first: dict[tuple[str, int], str] = {}
+    rows = [
+        {"id": s.id, "message_id": s.message_id, "part": s.part, "channel_id": s.channel_id, "duty": s.duty,
+         "epoch": s.epoch, "lease": s.lease, "fences": int(first.setdefault((s.duty, s.epoch), s.id) == s.id)}
+        for s in sorted(starts, key=lambda s: (s.duty, s.message_id, s.part))
+    ]  # fmt: skip
+    started = {found.id for found in await _START.call(tx, rows, now_ms())}
     return [s.id in started for s in starts]
 
 
@@ -185,24 +191,15 @@ async def finish(tx: Tx, finishes: Sequence[Finish]) -> list[None]:
     """Record outcomes, forward only, and let all that hangs on them follow."""
     now = now_ms()
     await _learn(tx, finishes, now)
-    calls = sorted((f for f in finishes if f.id), key=lambda f: f.id)
-    await hold_names(tx, (f.external_id for f in calls if f.external_id))
-    recorded = await _OUTCOME.run_all(
-        tx,
-        [{"id": f.id, "outcome": f.outcome, "external_id": f.external_id or None, "reason": f.reason}
-         for f in calls],
-        now=now,
-    )  # fmt: skip
-    new = {row.id for row in recorded}
-    ends = sorted((f for f in finishes if not f.id or f.id in new), key=lambda f: f.message_id)
-    changed = await _STATUS.run_all(
-        tx,
-        [{"attempt": f.id or None, "message_id": f.message_id, "status": f.status, "reason": f.reason}
-         for f in ends],
-    )  # fmt: skip
-    await settle_status(tx, [f.message_id for f in ends if f.status == "sent"], now)
-    await _move_lanes(tx, {f.conversation_id: f.wait for f in ends})
-    await note_changes(tx, [("message", row.conversation_id, row.id) for row in changed], now)
+    await hold_names(tx, (f.external_id for f in finishes if f.external_id))
+    rows = [
+        {"id": f.id or None, "message_id": f.message_id, "conversation_id": f.conversation_id,
+         "outcome": f.outcome, "external_id": f.external_id or None, "reason": f.reason,
+         "status": f.status, "wait": f.wait}
+        for f in sorted(finishes, key=lambda f: (f.message_id, f.id))
+    ]  # fmt: skip
+    overtaken = [found.message_id for found in await _FINISH.call(tx, rows, now)]
+    await settle_status(tx, overtaken, now)
     return [None] * len(finishes)
 
 
@@ -233,16 +230,14 @@ async def abandoned(tx: Tx, channel_id: int, epoch: int, wait: int) -> int:
 
     Their lanes rest for `wait` ms. Returns how many there were.
     """
-    rows = await _ABANDONED.run(tx, channel_id=channel_id, epoch=epoch)
-    now = now_ms()
-    changed = await _STATUS.run_all(
-        tx,
-        [{"attempt": row.id, "message_id": row.message_id, "status": "unknown", "reason": "interrupted"}
-         for row in sorted(rows, key=lambda row: row.message_id)],
-    )  # fmt: skip
-    await _move_lanes(tx, {row.conversation_id: wait for row in changed})
-    await note_changes(tx, [("message", row.conversation_id, row.id) for row in changed], now)
-    return len(rows)
+    left = await _ABANDONED.run(tx, channel_id=channel_id, epoch=epoch)
+    rows = [
+        {"id": row.id, "message_id": row.message_id, "conversation_id": row.conversation_id,
+         "status": "unknown", "reason": "interrupted", "wait": wait}
+        for row in sorted(left, key=lambda row: row.message_id)
+    ]  # fmt: skip
+    await _LEAVE.call(tx, rows, now_ms())
+    return len(left)
 
 
 async def end_stranded(tx: Tx) -> None:
@@ -250,9 +245,3 @@ async def end_stranded(tx: Tx) -> None:
     ended = await _STRANDED.run(tx)
     await note_changes(tx, [("message", row.conversation_id, row.id) for row in ended], now_ms())
     await lanes.tidy(tx, [row.conversation_id for row in await _STRANDED_LANES.run(tx)])
-
-
-async def _move_lanes(tx: Tx, waits: Mapping[str, int]) -> None:
-    """Let each lane rest for so many ms, or go on with what waits in it."""
-    await lanes.LOCK.take(tx, waits)
-    await _LANE.run_all(tx, [{"conversation_id": c, "wait": waits[c]} for c in sorted(waits)])

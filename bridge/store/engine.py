@@ -8,8 +8,9 @@ Work on the database is an `async` function of a `Tx`, written once:
 
     await database.write(rename)
 
-On SQLite such a function runs to its end in one thread (nothing in it waits for anything but its
-`Tx`, so it never suspends); on PostgreSQL it runs in the event loop. It must await only its `Tx`.
+On SQLite such a function runs to its end in one go (nothing in it waits for anything but its `Tx`,
+so it never suspends), in a thread, or in the event loop where it is a hot write; on PostgreSQL it
+runs in an event loop. It must await only its `Tx`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,32 @@ Row = sa.Row[Any]
 PATIENCE = 10.0
 
 
+class Stored(Protocol):
+    """What `Tx.call` must know of a procedure (`procedure.py`)."""
+
+    name: str
+
+    def values(self, row: Mapping[str, Any]) -> Sequence[Any]:
+        """A row as the call on SQLite takes it, but for the time that comes last."""
+        ...
+
+    def on_sqlite(self) -> Sequence[str]:
+        """The statements that make it on a connection to SQLite."""
+        ...
+
+    def sqlite_call(self) -> str:
+        """The statement that runs it on SQLite."""
+        ...
+
+    def sqlite_found(self) -> str:
+        """The query of its answer on SQLite."""
+        ...
+
+    def on_postgresql(self) -> str:
+        """The statement that makes it on a connection to PostgreSQL."""
+        ...
+
+
 class Tx(Protocol):
     """A transaction: statements in, rows out."""
 
@@ -55,6 +82,10 @@ class Tx(Protocol):
 
         For what runs at every message, where SQLAlchemy's part would be larger than the database's.
         """
+        ...
+
+    async def call(self, procedure: Stored, rows: Sequence[Mapping[str, Any]], now: int) -> str | None:
+        """Run a procedure over rows; its answer is a JSON list, or nothing."""
         ...
 
 
@@ -82,6 +113,8 @@ class Database(ABC):
     """Where everything is kept. Errors of the engine arrive translated (`failures.py`)."""
 
     engine: EngineName
+    # How many jobs share a hot transaction at most.
+    most_jobs: int
 
     @abstractmethod
     async def read(self, work: Work[T]) -> T:
@@ -96,7 +129,10 @@ class Database(ABC):
 
     @abstractmethod
     def begin(self, work: Work[T], ended: Ended) -> None:
-        """Have `work` done once, as soon as can be; the loop calls `ended(result, error)`."""
+        """Have `work` done once, as soon as can be; the loop calls `ended(result, error)`.
+
+        For hot writes: on SQLite they run in the loop, on PostgreSQL in a thread of their own.
+        """
 
     @abstractmethod
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:
@@ -136,18 +172,25 @@ _WORDS: dict[EngineName, dict[str, str]] = {
         "greatest": "max",
         "skip": "",
         "least": "min",
+        "touched": "changes() > 0",
     },
     "postgresql": {
         "now": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
         "greatest": "greatest",
         "skip": "FOR UPDATE SKIP LOCKED",
         "least": "least",
+        "touched": "found",
     },
 }
 
 
 _MARKS: dict[EngineName, str] = {"sqlite": "?", "postgresql": "$"}
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
+
+
+def spelled_for(engine: EngineName, sql: str, **more: str) -> str:
+    """A statement with the words of an engine in place of `{now}` and the like."""
+    return sql.format(**_WORDS[engine], **more)
 
 
 def to_json(value: Any) -> str:
@@ -217,35 +260,6 @@ class Batch(Statement):
         if not rows:
             return ()
         return await self.run(tx, rows=to_json(rows), **params)
-
-
-class Upsert(Batch):
-    """A batch that inserts or updates, and wants the columns `back` of each row that it touched.
-
-    PostgreSQL returns them. SQLite would hand them out row by row, and between two rows a busy
-    interpreter lets other threads run: there `found`, a query over `{rows}` that gives the same
-    columns, reads them all in one value. So it need not write a row that stays as it is: `changes`
-    says which one does not.
-    """
-
-    def __init__(
-        self, sql: str, back: str, found: str, *, changes: str = "true",
-        **columns: Literal["uuid", "int", "bigint", "text"],
-    ) -> None:  # fmt: skip
-        super().__init__(f"{sql} WHERE {changes}" if "DO UPDATE" in sql else sql, **columns)
-        self._returning = Batch(f"{sql} RETURNING {back}", **columns)
-        self._found = Batch(f"SELECT json_group_array(json_array({back})) AS found FROM ({found})", **columns)
-        self._row: Any = namedtuple("Found", back)  # type: ignore[misc]  # its columns are data
-
-    async def run_all(self, tx: Tx, rows: Sequence[Mapping[str, Any]], **params: Any) -> Sequence[Any]:
-        if tx.engine == "postgresql":
-            return await self._returning.run_all(tx, rows, **params)
-        if not rows:
-            return ()
-        given = to_json(rows)
-        await self.run(tx, rows=given, **params)
-        found = await self._found.run(tx, rows=given)
-        return [self._row._make(row) for row in orjson.loads(found[0].found)]
 
 
 class Lock(Batch):

@@ -1,7 +1,7 @@
-"""The way in: what customers wrote, a batch at a time, one statement per table.
+"""The way in: what customers wrote, a batch at a time, all of what nearly every message needs in one call.
 
-Every node touches the tables in this order, with rows sorted by key, so that nodes wait for each
-other and never in a circle: events → addresses → contacts → conversations → messages → changes.
+Every node takes the conversations of a batch first, in the order of their ids as replies do, and then
+goes through the customers in one order: so nodes wait for each other and never in a circle.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from bridge.ids import new_id, now_ms
 from bridge.models import Aside, Edit, Event, Ignored, Inbound, Receipt, Standing
 from bridge.store import albums, edits, receipts, standings
 from bridge.store.changes_log import note_changes
-from bridge.store.engine import Batch, Tx, Upsert, to_json
+from bridge.store.engine import Batch, Tx, to_json
+from bridge.store.procedure import Hold, Procedure, SkipIf
 from bridge.store.quotes import quoted
 from bridge.store.standings import Verdict
 from bridge.store.writer import ranked
@@ -40,90 +41,103 @@ class Taken:
 
 @dataclass(slots=True, eq=False)
 class _Item:
-    """One event on its way through the tables; its own message, if it makes one, has its id."""
+    """One event on its way through the tables; its own message, if it makes one, has its id.
+
+    What is empty at first is known once it is stored.
+    """
 
     channel_id: int
     event: Any
     taken: Taken
     id: str = field(default_factory=new_id)
+    address_id: str = ""
+    contact_id: str = ""
     message_id: str = ""
-    address: _Address | None = None
+    conversation_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Address:
-    id: str
-    contact_id: str
+_EVENTS = """INSERT INTO events (id, channel_id, key, body, state, error, received_at)
+    VALUES (new.id, new.channel_id, new.key, new.body, new.state, new.error, :now)
+    ON CONFLICT (channel_id, key) DO NOTHING"""
+_KNOWN = SkipIf("NOT EXISTS (SELECT 1 FROM events WHERE id = new.id)")
+_NOBODY = SkipIf("new.urn = ''")
 
-
-_EVENTS = Upsert(
-    """INSERT INTO events (id, channel_id, key, body, state, error, received_at)
-    SELECT id, channel_id, key, body, state, error, CAST(:now AS bigint) FROM {rows} WHERE true
-    ON CONFLICT (channel_id, key) DO NOTHING""",
-    "id", "SELECT e.id FROM {rows} JOIN events e ON e.id = r.id",
-    id="uuid", channel_id="int", key="text", body="text", state="text", error="text",
-)  # fmt: skip
-
-# `heard_at` is empty where the customer said nothing (a block, a receipt of STOP alone). When the
-# customer last wrote is what the messages say: an address that stays as it is costs no write.
-_ADDRESSES = Upsert(
-    """INSERT INTO addresses (id, channel_id, urn, contact_id, handle, consent_source, consent_at, created_at)
-    SELECT id, channel_id, urn, contact_id, handle, CASE WHEN heard_at IS NULL THEN '' ELSE 'wrote' END,
-        heard_at, CAST(:now AS bigint) FROM {rows} WHERE true
+# `says` where the customer said something (not a block, or a receipt of STOP alone). When the customer
+# last wrote is what the messages say: an address that stays as it is costs no write.
+_ADDRESSES = """INSERT INTO addresses (id, channel_id, urn, contact_id, handle, consent_source, consent_at,
+        created_at)
+    VALUES (new.address_id, new.channel_id, new.urn, new.contact_id, new.handle,
+        CASE WHEN new.says = 1 THEN 'wrote' ELSE '' END, CASE WHEN new.says = 1 THEN :now END, :now)
     ON CONFLICT (channel_id, urn) DO UPDATE SET
         handle = CASE WHEN excluded.handle = '' THEN addresses.handle ELSE excluded.handle END,
         state = CASE WHEN excluded.consent_at IS NOT NULL AND addresses.state IN ('blocked', 'invalid')
             THEN 'open' ELSE addresses.state END,
         consent_source = CASE WHEN addresses.consent_at IS NULL THEN excluded.consent_source
             ELSE addresses.consent_source END,
-        consent_at = coalesce(addresses.consent_at, excluded.consent_at)""",
-    "channel_id, urn, id, contact_id, consent_at",
-    """SELECT a.channel_id, a.urn, a.id, a.contact_id, a.consent_at FROM {rows}
-    JOIN addresses a ON a.channel_id = r.channel_id AND a.urn = r.urn""",
-    changes="""excluded.handle NOT IN ('', addresses.handle) OR excluded.consent_at IS NOT NULL
-        AND (addresses.consent_at IS NULL OR addresses.state IN ('blocked', 'invalid'))""",
-    id="uuid", channel_id="int", urn="text", contact_id="uuid", handle="text", heard_at="bigint",
-)  # fmt: skip
-
-_CONTACTS = Batch(
-    "INSERT INTO contacts (id, name, created_at) SELECT id, name, CAST(:now AS bigint) FROM {rows}",
-    id="uuid", name="text",
-)  # fmt: skip
+        consent_at = coalesce(addresses.consent_at, excluded.consent_at)
+    WHERE excluded.handle NOT IN ('', addresses.handle) OR excluded.consent_at IS NOT NULL
+        AND (addresses.consent_at IS NULL OR addresses.state IN ('blocked', 'invalid'))"""
 
 # Who was an address before they wrote (unblocked, edited) is told by name now.
-_NAMES = Batch(
-    "UPDATE contacts SET name = r.name FROM {rows} WHERE contacts.id = r.id AND contacts.name = ''",
-    id="uuid", name="text",
-)  # fmt: skip
+_CONTACTS = """INSERT INTO contacts (id, name, created_at)
+    SELECT a.contact_id, new.name, :now FROM (SELECT 1 WHERE {touched}) AS t CROSS JOIN addresses a
+    WHERE a.channel_id = new.channel_id AND a.urn = new.urn
+        AND (a.id = new.address_id OR a.consent_at = :now)
+    ON CONFLICT (id) DO UPDATE SET name = excluded.name WHERE contacts.name = ''"""
+
+# The files of an album that has begun join its message.
+_JOINS = SkipIf(
+    """new.says = 0 OR new.album IS NOT NULL AND EXISTS (SELECT 1 FROM addresses a
+        JOIN messages m ON m.address_id = a.id AND m.album = new.album
+        WHERE a.channel_id = new.channel_id AND a.urn = new.urn)"""
+)
 
 # A customer's message opens the thread again, whoever had closed it.
-_CONVERSATIONS = Upsert(
-    """INSERT INTO conversations (id, contact_id, status, address_id, last_seq, unread, last_message_at,
-        waiting_since, created_at)
-    SELECT id, contact_id, 'open', address_id, n, n, CAST(:now AS bigint), CAST(:now AS bigint),
-        CAST(:now AS bigint) FROM {rows} WHERE true
+_CONVERSATIONS = """INSERT INTO conversations (id, contact_id, status, address_id, last_seq, unread,
+        last_message_at, waiting_since, created_at)
+    SELECT new.conversation_id, a.contact_id, 'open', a.id, 1, 1, :now, :now, :now FROM addresses a
+    WHERE a.channel_id = new.channel_id AND a.urn = new.urn
     ON CONFLICT (contact_id) WHERE ended_at IS NULL DO UPDATE SET
-        last_seq = conversations.last_seq + excluded.last_seq,
-        unread = conversations.unread + excluded.unread,
+        last_seq = conversations.last_seq + 1, unread = conversations.unread + 1,
         reopened_at = CASE WHEN conversations.status = 'open' THEN conversations.reopened_at
             ELSE excluded.last_message_at END,
         status = 'open', resolved_at = NULL, address_id = excluded.address_id,
         last_message_at = excluded.last_message_at,
-        waiting_since = coalesce(conversations.waiting_since, excluded.waiting_since)""",
-    "contact_id, id, last_seq, reopened_at",
-    """SELECT c.contact_id, c.id, c.last_seq, c.reopened_at FROM {rows}
-    JOIN conversations c ON c.contact_id = r.contact_id AND c.ended_at IS NULL""",
-    id="uuid", contact_id="uuid", address_id="uuid", n="int",
+        waiting_since = coalesce(conversations.waiting_since, excluded.waiting_since)"""
+
+_MESSAGES = """INSERT INTO messages (id, conversation_id, seq, direction, kind, channel_id, address_id, text,
+        data, status, external_id, album, provider_at, created_at)
+    SELECT new.id, c.id, c.last_seq, 'inbound', new.kind, new.channel_id, a.id, new.text,
+        new.data, 'received', new.external_id, new.album, new.provider_at, :now
+    FROM addresses a JOIN conversations c ON c.contact_id = a.contact_id AND c.ended_at IS NULL
+    WHERE a.channel_id = new.channel_id AND a.urn = new.urn"""
+
+_CHANGES = """INSERT INTO changes (kind, conversation_id, subject_id, at)
+    SELECT 'message', conversation_id, id, :now FROM messages WHERE id = new.id"""
+
+_THREADS = Hold(
+    """JOIN addresses a ON a.channel_id = r.channel_id AND a.urn = r.urn
+    JOIN conversations t ON t.contact_id = a.contact_id AND t.ended_at IS NULL""",
+    by="t.id",
+)
+
+_TAKE = Procedure(
+    "take", _THREADS, _EVENTS, _KNOWN, _NOBODY, _ADDRESSES, _CONTACTS, _JOINS, _CONVERSATIONS, _MESSAGES,
+    _CHANGES,
+    found="n, address_id, contact_id, conversation_id, seq, reopened",
+    query="""SELECT r.n, a.id AS address_id, a.contact_id, m.conversation_id, m.seq,
+            c.reopened_at = :now AS reopened
+        FROM {rows} JOIN events e ON e.id = r.id
+        LEFT JOIN addresses a ON a.channel_id = r.channel_id AND a.urn = r.urn
+        LEFT JOIN messages m ON m.id = r.id LEFT JOIN conversations c ON c.id = m.conversation_id""",
+    n="int", id="uuid", channel_id="int", key="text", body="text", state="text", error="text", urn="text",
+    says="int", address_id="uuid", contact_id="uuid", conversation_id="uuid", name="text", handle="text",
+    kind="text", text="text", data="text", external_id="text", album="text", provider_at="bigint",
 )  # fmt: skip
 
-_MESSAGES = Batch(
-    """INSERT INTO messages (id, conversation_id, seq, direction, kind, channel_id, address_id, text, data,
-        status, external_id, album, provider_at, created_at)
-    SELECT id, conversation_id, seq, 'inbound', kind, channel_id, address_id, text, data,
-        'received', external_id, album, provider_at, CAST(:now AS bigint) FROM {rows}""",
-    id="uuid", conversation_id="uuid", seq="int", kind="text", channel_id="int", address_id="uuid",
-    text="text", data="text", external_id="text", album="text", provider_at="bigint",
-)  # fmt: skip
+_QUOTES = Batch(
+    "UPDATE messages SET data = r.data FROM {rows} WHERE messages.id = r.id", id="uuid", data="text"
+)
 
 # Each file of an album may have a caption of its own.
 _ATTACHMENTS = Batch(
@@ -159,150 +173,107 @@ async def receive(tx: Tx, intakes: Sequence[Intake]) -> list[Taken]:
         for intake, result in zip(intakes, taken, strict=True)
         for event in intake.events
     ]
-    fresh = await _new_events(tx, [item for item in items if not isinstance(item.event, Receipt)], now)
-    for item in fresh:
-        item.taken.new += 1
-        if isinstance(item.event, Aside):
-            item.taken.asides.append(item.event)
-    await _addresses(tx, fresh, now)
-    await _messages(tx, [item for item in fresh if isinstance(item.event, Inbound)], now)
+    fresh = await _take(tx, [item for item in items if _is_kept(item.event)], now)
+    messages = [item for item in fresh if isinstance(item.event, Inbound)]
+    files = await _join_albums(tx, [item for item in messages if item.event.album], now)
+    await _files(tx, messages, files, now)
+    await _quote(tx, [item for item in messages if item.event.reply_to or item.event.quote])
     edited = [i for i in fresh if isinstance(i.event, Edit)]
-    await edits.apply(tx, [(_address(i).contact_id, i.channel_id, i.event) for i in edited], now)
+    await edits.apply(tx, [(i.contact_id, i.channel_id, i.event) for i in edited], now)
     verdicts = [
-        Verdict(i.address.id, i.event.state, i.event.reason, i.event.opt_in)
+        Verdict(i.address_id, i.event.state, i.event.reason, i.event.opt_in)
         for i in fresh
-        if i.address and isinstance(i.event, Standing)
+        if isinstance(i.event, Standing)
     ]
     await standings.apply(tx, verdicts, now)
     await receipts.record(tx, [(i.channel_id, i.event) for i in items if isinstance(i.event, Receipt)], now)
     return taken
 
 
-async def _new_events(tx: Tx, items: list[_Item], now: int) -> list[_Item]:
-    """The items whose key this channel has not seen, in their order."""
-    rows = [
-        {
-            "id": item.id, "channel_id": item.channel_id, "key": item.event.key,
-            "body": getattr(item.event, "raw", ""),
-            "state": "parked" if getattr(item.event, "parked", "") else "done",
-            "error": getattr(item.event, "parked", ""),
-        }
-        for item in items
-        if not isinstance(item.event, Ignored) or item.event.parked
-    ]  # fmt: skip
-    rows.sort(key=lambda row: (row["channel_id"], row["key"]))
-    won = {row.id for row in await _EVENTS.run_all(tx, rows, now=now)}
-    return [item for item in items if item.id in won]
+def _is_kept(event: Event) -> bool:
+    """Receipts have a table of their own, and what is ignored is no event of ours unless it is parked."""
+    return not isinstance(event, Receipt) and (not isinstance(event, Ignored) or bool(event.parked))
 
 
-async def _addresses(tx: Tx, items: list[_Item], now: int) -> None:
-    """Find or make each item's address, and a contact for each new one."""
-    rows: dict[tuple[int, str], dict[str, Any]] = {}
-    names: dict[str, str] = {}
-    for item in items:
-        if not isinstance(item.event, Inbound | Edit | Standing):
-            continue
-        event, key = item.event, (item.channel_id, item.event.urn)
-        row = rows.setdefault(
-            key,
-            {"id": new_id(), "channel_id": key[0], "urn": key[1], "contact_id": new_id(), "handle": "",
-             "heard_at": None},
-        )  # fmt: skip
-        if isinstance(event, Inbound):
-            row["heard_at"] = now
-            row["handle"] = event.handle or row["handle"]
-            names[row["contact_id"]] = event.name or names.get(row["contact_id"], "")
-    found: dict[tuple[int, str], _Address] = {}
-    made: list[dict[str, str]] = []
-    named: list[dict[str, str]] = []
-    for known in await _ADDRESSES.run_all(tx, [rows[key] for key in sorted(rows)], now=now):
-        key = (known.channel_id, known.urn)
-        found[key] = _Address(known.id, known.contact_id)
-        contact = {"id": known.contact_id, "name": names.get(rows[key]["contact_id"], "")}
-        if known.contact_id == rows[key]["contact_id"]:
-            made.append(contact)
-        elif known.consent_at == now:  # heard for the first time
-            named.append(contact)
-    await _CONTACTS.run_all(tx, made, now=now)
-    await _NAMES.run_all(tx, named)
-    for item in items:
-        item.address = found.get((item.channel_id, getattr(item.event, "urn", "")))
+async def _take(tx: Tx, items: list[_Item], now: int) -> list[_Item]:
+    """Write what is new, with its address, contact, conversation and message; the items that were."""
+    rows = [_row(n, item) for n, item in enumerate(items)]
+    rows.sort(key=lambda row: (row["channel_id"], row["urn"], row["n"]))
+    fresh = []
+    reopened: dict[str, int] = {}
+    for found in sorted(await _TAKE.call(tx, rows, now)):
+        item = items[found.n]
+        item.address_id, item.contact_id = found.address_id, found.contact_id
+        fresh.append(item)
+        item.taken.new += 1
+        if isinstance(item.event, Aside):
+            item.taken.asides.append(item.event)
+        if found.conversation_id:
+            item.message_id, item.conversation_id = item.id, found.conversation_id
+        if found.reopened:
+            reopened.setdefault(found.conversation_id, found.seq - 1)
+    await _say_reopened(tx, reopened, now)
+    return fresh
 
 
-async def _messages(tx: Tx, items: list[_Item], now: int) -> None:
-    """Give each message its place in its conversation; files of an album join the first's message."""
-    begun = await albums.known(tx, [(_address(i).id, i.event.album) for i in items if i.event.album])
-    new: list[_Item] = []
-    joined: list[_Item] = []
-    for item in items:
-        key = (_address(item).id, item.event.album)
-        if item.event.album and key in begun:
-            item.message_id = begun[key].message_id
-            joined.append(item)
-            continue
-        item.message_id = item.id
-        new.append(item)
-        if item.event.album:
-            begun[key] = albums.Album(item.message_id)
-    placed = await _place(tx, new, now)
-    answers = [item for item in new if item.event.reply_to]
-    quotes = await quoted(tx, [(_address(i).contact_id, i.channel_id, i.event.reply_to) for i in answers])
-    if answers:  # by what came with it
-        for i in new:
-            own = {"seq": placed[i.message_id][1], "text": i.event.text, "author": ""}
-            quotes[i.channel_id, i.event.external_id] = own
-    await _MESSAGES.run_all(tx, [_row(i, placed, quotes) for i in new], now=now)
-    for item in joined:
-        await albums.add_caption(tx, item.message_id, item.event.text)
-    await _files(tx, items, {album.message_id: album.files for album in begun.values()}, now)
-    where = {album.message_id: album.conversation_id for album in begun.values()}
-    where |= {message_id: place[0] for message_id, place in placed.items()}
-    await note_changes(
-        tx, [("message", where[m], m) for m in dict.fromkeys(i.message_id for i in items)], now
-    )
-
-
-async def _place(tx: Tx, items: list[_Item], now: int) -> dict[str, tuple[str, int]]:
-    """`{message id: (conversation id, seq)}` for new messages, in their order."""
-    counts = Counter(_address(item).contact_id for item in items)
-    last = {_address(item).contact_id: _address(item).id for item in items}
-    rows = [
-        {"id": new_id(), "contact_id": contact, "address_id": last[contact], "n": counts[contact]}
-        for contact in sorted(counts)
-    ]
-    found = {row.contact_id: row for row in await _CONVERSATIONS.run_all(tx, rows, now=now)}
-    reopened = [
-        {"id": new_id(), "conversation_id": row.id, "after_seq": row.last_seq - counts[row.contact_id]}
-        for row in found.values()
-        if row.reopened_at == now
-    ]
-    await _REOPENED.run_all(tx, reopened, now=now)
-    await note_changes(tx, [("activity", row["conversation_id"], row["id"]) for row in reopened], now)
-    seqs = {contact: row.last_seq - counts[contact] for contact, row in found.items()}
-    placed = {}
-    for item in items:
-        contact = _address(item).contact_id
-        seqs[contact] += 1
-        placed[item.message_id] = (found[contact].id, seqs[contact])
-    return placed
-
-
-def _row(
-    item: _Item, placed: dict[str, tuple[str, int]], quotes: dict[tuple[int, str], dict[str, Any]]
-) -> dict[str, Any]:
-    event: Inbound = item.event
-    conversation_id, seq = placed[item.message_id]
-    data = dict(event.data)
-    if event.reply_to or event.quote:
-        known = quotes.get((item.channel_id, event.reply_to), {"seq": None, "text": "", "author": ""})
-        data["quote"] = {**known, "text": event.quote or known["text"]}
-    return {
-        "id": item.message_id, "conversation_id": conversation_id, "seq": seq, "kind": event.kind,
-        "channel_id": item.channel_id, "address_id": _address(item).id,
-        "text": event.text, "data": to_json(data) if data else "{}",
-        "external_id": event.external_id or None, "album": event.album or None,
-        "provider_at": event.provider_at,
+def _row(n: int, item: _Item) -> dict[str, Any]:
+    """An event as the procedure takes it, with the ids of whatever it may have to make."""
+    event = item.event
+    parked = getattr(event, "parked", "")
+    row: dict[str, Any] = {
+        "n": n, "id": item.id, "channel_id": item.channel_id, "key": event.key,
+        "body": getattr(event, "raw", ""), "state": "parked" if parked else "done", "error": parked,
+        "urn": "", "says": 0,
     }  # fmt: skip
+    if isinstance(event, Inbound | Edit | Standing):
+        row |= {
+            "urn": event.urn, "address_id": new_id(), "contact_id": new_id(), "name": "", "handle": "",
+        }  # fmt: skip
+    if isinstance(event, Inbound):
+        row |= {
+            "says": 1, "conversation_id": new_id(), "name": event.name, "handle": event.handle,
+            "kind": event.kind, "text": event.text, "data": to_json(event.data) if event.data else "{}",
+            "external_id": event.external_id or None, "album": event.album or None,
+            "provider_at": event.provider_at,
+        }  # fmt: skip
+    return row
+
+
+async def _say_reopened(tx: Tx, reopened: Mapping[str, int], now: int) -> None:
+    """A line in each thread, before the message that opened it again: `{conversation id: its place}`."""
+    lines = {new_id(): conversation_id for conversation_id in reopened}
+    rows = [{"id": i, "conversation_id": c, "after_seq": reopened[c]} for i, c in lines.items()]
+    await _REOPENED.run_all(tx, rows, now=now)
+    await note_changes(tx, [("activity", lines[line], line) for line in lines], now)
+
+
+async def _join_albums(tx: Tx, items: Sequence[_Item], now: int) -> dict[str, int]:
+    """Bring the files of albums to the message of their first one.
+
+    Returns how many files such a message has already, `{message id: count}`.
+    """
+    begun = await albums.known(tx, [(item.address_id, item.event.album) for item in items])
+    for item in items:
+        album = begun[item.address_id, item.event.album]
+        if item.message_id != album.message_id:
+            item.message_id, item.conversation_id = album.message_id, album.conversation_id
+            await albums.add_caption(tx, album.message_id, item.event.text)
+    joined = {item.message_id: item.conversation_id for item in items if item.message_id != item.id}
+    await note_changes(tx, [("message", joined[message], message) for message in joined], now)
+    return {album.message_id: album.files for album in begun.values()}
+
+
+async def _quote(tx: Tx, items: Sequence[_Item]) -> None:
+    """Show what messages answer, as far as it is known."""
+    answers = [(i.contact_id, i.channel_id, i.event.reply_to) for i in items if i.event.reply_to]
+    known = await quoted(tx, answers)
+    rows = []
+    for item in items:
+        event: Inbound = item.event
+        found = known.get((item.channel_id, event.reply_to), {"seq": None, "text": "", "author": ""})
+        quote = {**found, "text": event.quote or found["text"]}
+        rows.append({"id": item.message_id, "data": to_json({**event.data, "quote": quote})})
+    await _QUOTES.run_all(tx, rows)
 
 
 async def _files(tx: Tx, items: list[_Item], before: Mapping[str, int], now: int) -> None:
@@ -329,8 +300,3 @@ async def _files(tx: Tx, items: list[_Item], before: Mapping[str, int], now: int
         ]
     await _ATTACHMENTS.run_all(tx, rows, now=now)
     await _UPLOADS.run_all(tx, uploads)
-
-
-def _address(item: _Item) -> _Address:
-    assert item.address is not None
-    return item.address

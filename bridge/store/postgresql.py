@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bridge.errors import SettingsError, Unavailable
-from bridge.store.engine import PATIENCE, Database, Ended, EngineName, Row, Spelled, Work
+from bridge.store.engine import PATIENCE, Database, Ended, EngineName, Row, Spelled, Stored, Work, to_json
 from bridge.store.failures import Contended, translate
 
 T = TypeVar("T")
@@ -48,13 +48,14 @@ _SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "v
 
 
 class _AsyncTx:
-    """A `Tx` over an asyncpg connection."""
+    """A `Tx` over an asyncpg connection, which has these `procedures` already."""
 
     engine: EngineName = "postgresql"
 
-    def __init__(self, connection: AsyncConnection, raw: Any) -> None:
+    def __init__(self, connection: AsyncConnection, raw: Any, procedures: set[str]) -> None:
         self._connection = connection
         self._raw = raw
+        self._procedures = procedures
 
     async def run(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Row]:
         result = await self._connection.execute(statement, params)
@@ -66,6 +67,15 @@ class _AsyncTx:
     async def fetch(self, statement: Spelled, values: Sequence[Any]) -> Sequence[Any]:
         found = await self._raw.fetch(statement.sql, *values)
         return statement.rows(found, found[0].keys) if found else ()
+
+    async def call(self, procedure: Stored, rows: Sequence[Mapping[str, Any]], now: int) -> str | None:
+        if procedure.name not in self._procedures:
+            await self._raw.execute(procedure.on_postgresql())
+            self._procedures.add(procedure.name)
+        answer: str | None = await self._raw.fetchval(
+            f"SELECT pg_temp.{procedure.name}($1, $2)", to_json(rows), now
+        )
+        return answer
 
 
 def _was_cancelled(error: BaseException) -> bool:
@@ -132,10 +142,12 @@ class _Pool:
         with translate(*_ERRORS):
             async with asyncio.timeout(_LIFETIME), self._engine.connect() as connection:
                 raw: Any = (await connection.get_raw_connection()).driver_connection
+                procedures: set[str] = connection.info.setdefault("procedures", set())
                 try:
                     async with around(raw):
-                        return await work(_AsyncTx(connection, raw))
+                        return await work(_AsyncTx(connection, raw, procedures))
                 except BaseException as error:
+                    procedures.clear()  # what was made in this transaction is gone
                     cancelled = _was_cancelled(error)
                     if cancelled or isinstance(error, _BROKEN):
                         raw.terminate()
@@ -212,6 +224,7 @@ class PostgresDatabase(Database):
     """One pool for the main loop, and a thread for the hot writes once there are any."""
 
     engine: EngineName = "postgresql"
+    most_jobs = 200
 
     def __init__(self, url: URL, pool: int = 10) -> None:
         self._url = url

@@ -17,8 +17,8 @@ from bridge.errors import BridgeError, Conflict, Invalid, NotFound
 from bridge.ids import now_ms
 from bridge.models import Limits
 from bridge.store import messages
-from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Lock, Tx
+from bridge.store.procedure import Hold, Procedure, SkipIf
 from bridge.store.writer import ranked
 from bridge.text import utf16_length
 from bridge.views import MessageView
@@ -76,64 +76,67 @@ class _Place:
 
 Outcome = Accepted | BridgeError
 
-_LOCK = Lock("conversations")
 ADDRESSES = Lock("addresses", "contact_id")
 _FILES = Lock("attachments")
-_SAME = Batch(
-    """SELECT m.conversation_id, m.client_id, m.id, m.data FROM {rows}
-    JOIN messages m ON m.conversation_id = r.conversation_id AND m.client_id = r.client_id""",
-    conversation_id="uuid", client_id="text",
-)  # fmt: skip
-_ROUTES = Batch(
-    """SELECT r.id AS draft_id, c.last_seq, c.contact_id, c.ended_at,
+# What a draft meets: its conversation, the address that it would take, what it quotes, and itself.
+_LOOK = Procedure(
+    "look", Hold("JOIN conversations t ON t.id = r.conversation_id", by="t.id"),
+    found="""draft_id, same_id, same_data, last_seq, contact_id, ended_at, current_id, address_id, channel_id,
+        state, consent_at, owner_id, quote_text, quote_external_id, quote_channel_id""",
+    query="""SELECT r.id AS draft_id, s.id AS same_id, s.data AS same_data,
+        c.last_seq, c.contact_id, c.ended_at,
         (SELECT n.id FROM conversations n WHERE n.contact_id = c.contact_id AND n.ended_at IS NULL)
             AS current_id, a.id AS address_id, a.channel_id, a.state,
-        a.consent_at, a.contact_id AS owner_id, q.text AS quote_text, q.direction AS quote_direction,
+        a.consent_at, a.contact_id AS owner_id, q.text AS quote_text,
         coalesce(q.external_id, (SELECT max(t.external_id) FROM attempts t
             WHERE t.message_id = q.id AND t.part = 0 AND t.outcome = 'accepted')) AS quote_external_id,
         q.channel_id AS quote_channel_id
     FROM {rows} JOIN conversations c ON c.id = r.conversation_id
+    LEFT JOIN messages s ON s.conversation_id = r.conversation_id AND s.client_id = r.client_id
     LEFT JOIN addresses a ON a.id = coalesce(r.via, c.address_id)
     LEFT JOIN messages q ON q.conversation_id = r.conversation_id AND q.seq = r.reply_to""",
-    id="uuid", conversation_id="uuid", via="uuid", reply_to="int",
+    id="uuid", conversation_id="uuid", client_id="text", via="uuid", reply_to="int",
 )  # fmt: skip
 _UPLOADS = Batch(
     """SELECT f.id, f.name, f.size FROM {rows} JOIN attachments f ON f.id = r.id
     WHERE f.owner = r.owner AND f.message_id IS NULL""",
     id="uuid", owner="text",
 )  # fmt: skip
-_MESSAGES = Batch(
-    """INSERT INTO messages (id, conversation_id, seq, direction, channel_id, address_id, agent_id, client_id,
-        text, data, status, created_at, deadline_at)
-    SELECT id, conversation_id, seq, direction, channel_id, address_id, agent_id, client_id, text, data,
-        status, CAST(:now AS bigint), deadline_at FROM {rows}""",
-    id="uuid", conversation_id="uuid", seq="int", direction="text", channel_id="int", address_id="uuid",
-    agent_id="uuid", client_id="text", text="text", data="text", status="text", deadline_at="bigint",
-)  # fmt: skip
 _ATTACH = Batch(
     """UPDATE attachments SET message_id = r.message_id, position = r.position FROM {rows}
     WHERE attachments.id = r.id AND attachments.message_id IS NULL""",
     id="uuid", message_id="uuid", position="int",
 )  # fmt: skip
-# A reply answers the customer: nobody waits any more, and what was above it has been read. Into a
-# thread that had ended it brings it back: it is where the customer's answer belongs.
-_CONVERSATIONS = Batch(
-    """UPDATE conversations SET last_seq = r.last_seq, last_message_at = CAST(:now AS bigint),
-        waiting_since = CASE WHEN r.replied = 1 THEN NULL ELSE conversations.waiting_since END,
-        unread = CASE WHEN r.replied = 1 THEN 0 ELSE conversations.unread END,
-        read_seq = CASE WHEN r.replied = 1 THEN r.last_seq ELSE conversations.read_seq END,
-        ended_at = CASE WHEN r.replied = 1 THEN NULL ELSE conversations.ended_at END
-    FROM {rows} WHERE conversations.id = r.id""",
-    id="uuid", last_seq="int", replied="int",
-)  # fmt: skip
 # A lane that is busy or backing off keeps its time: this message waits its turn.
-LANES = Batch(
-    """INSERT INTO lanes (conversation_id, channel_id, due_at)
-    SELECT conversation_id, channel_id, {now} FROM {rows} WHERE true
-    ON CONFLICT (conversation_id) DO UPDATE SET
+_LATER = """ON CONFLICT (conversation_id) DO UPDATE SET
         channel_id = CASE WHEN lanes.due_at IS NULL THEN excluded.channel_id ELSE lanes.channel_id END,
-        due_at = coalesce(lanes.due_at, excluded.due_at)""",
+        due_at = coalesce(lanes.due_at, excluded.due_at)"""
+LANES = Batch(
+    f"""INSERT INTO lanes (conversation_id, channel_id, due_at)
+    SELECT conversation_id, channel_id, {{now}} FROM {{rows}} WHERE true {_LATER}""",
     conversation_id="uuid", channel_id="int",
+)  # fmt: skip
+_ACCEPT = Procedure(
+    "accept",
+    """INSERT INTO messages (id, conversation_id, seq, direction, channel_id, address_id, agent_id, client_id,
+        text, data, status, created_at, deadline_at)
+    VALUES (new.id, new.conversation_id, new.seq, new.direction, new.channel_id, new.address_id, new.agent_id,
+        new.client_id, new.text, new.data, new.status, :now, new.deadline_at)""",
+    # A reply answers the customer: nobody waits any more, and what was above it has been read. Into a
+    # thread that had ended it brings it back: it is where the customer's answer belongs.
+    """UPDATE conversations SET last_seq = new.seq, last_message_at = :now,
+        waiting_since = CASE WHEN new.direction = 'outbound' THEN NULL ELSE waiting_since END,
+        unread = CASE WHEN new.direction = 'outbound' THEN 0 ELSE unread END,
+        read_seq = CASE WHEN new.direction = 'outbound' THEN new.seq ELSE read_seq END,
+        ended_at = CASE WHEN new.direction = 'outbound' THEN NULL ELSE ended_at END
+    WHERE id = new.conversation_id""",
+    """INSERT INTO changes (kind, conversation_id, subject_id, at)
+    VALUES ('message', new.conversation_id, new.id, :now)""",
+    SkipIf("new.status <> 'queued'"),
+    f"""INSERT INTO lanes (conversation_id, channel_id, due_at)
+    VALUES (new.conversation_id, new.channel_id, {{now}}) {_LATER}""",
+    id="uuid", conversation_id="uuid", seq="int", direction="text", channel_id="int", address_id="uuid",
+    agent_id="uuid", client_id="text", text="text", data="text", status="text", deadline_at="bigint",
 )  # fmt: skip
 
 
@@ -141,14 +144,13 @@ LANES = Batch(
 async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
     """Accept what can be accepted; the others get the error that says why."""
     now = now_ms()
-    await _LOCK.take(tx, (draft.conversation_id for draft in drafts))
-    places = await _repeats(tx, drafts)
+    routes = await _look(tx, drafts, now)
+    places = _repeats(drafts, routes)
     fresh = [draft for draft in drafts if draft.id not in places]
-    routes = await _routes(tx, fresh)
-    ended = [route.contact_id for route in routes.values() if route.ended_at is not None]
+    ended = [routes[d.id].contact_id for d in fresh if d.id in routes and routes[d.id].ended_at is not None]
     if ended:  # its customer may begin a newer thread at this moment: their addresses are held for that
         await ADDRESSES.take(tx, ended)
-        routes = await _routes(tx, fresh)
+        routes = await _look(tx, fresh, now)
     uploads = await _uploads(tx, fresh)
     seqs: dict[str, int] = {}
     rows: list[dict[str, Any]] = []
@@ -185,16 +187,25 @@ def _outcome(
     return Accepted(shown[place.message_id], place.new, place.channel_id)
 
 
-async def _repeats(tx: Tx, drafts: Sequence[Draft]) -> dict[str, _Place | BridgeError]:
+async def _look(tx: Tx, drafts: Sequence[Draft], now: int) -> dict[str, Any]:
+    """What each draft meets, by its id; nothing for one whose conversation does not exist."""
+    rows = [
+        {"id": d.id, "conversation_id": d.conversation_id, "client_id": d.client_id, "via": d.via,
+         "reply_to": d.reply_to}
+        for d in sorted(drafts, key=lambda d: d.conversation_id)
+    ]  # fmt: skip
+    return {found.draft_id: found for found in await _LOOK.call(tx, rows, now)}
+
+
+def _repeats(drafts: Sequence[Draft], routes: Mapping[str, Any]) -> dict[str, _Place | BridgeError]:
     """Drafts whose `client_id` was seen before, in the database or earlier in this batch."""
-    rows = [{"conversation_id": d.conversation_id, "client_id": d.client_id} for d in drafts]
-    seen = {
-        (row.conversation_id, row.client_id): (row.id, orjson.loads(row.data).get("request"))
-        for row in await _SAME.run_all(tx, rows)
-    }
+    seen: dict[tuple[str, str], tuple[str, str]] = {}
     places: dict[str, _Place | BridgeError] = {}
     for draft in drafts:
         key = (draft.conversation_id, draft.client_id)
+        route = routes.get(draft.id)
+        if route is not None and route.same_id:
+            seen[key] = (route.same_id, orjson.loads(route.same_data).get("request"))
         if key not in seen:
             seen[key] = (draft.id, draft.fingerprint)
         elif seen[key][1] != draft.fingerprint:
@@ -202,14 +213,6 @@ async def _repeats(tx: Tx, drafts: Sequence[Draft]) -> dict[str, _Place | Bridge
         else:
             places[draft.id] = _Place(seen[key][0], False)
     return places
-
-
-async def _routes(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Any]:
-    rows = [
-        {"id": d.id, "conversation_id": d.conversation_id, "via": d.via, "reply_to": d.reply_to}
-        for d in drafts
-    ]
-    return {row.draft_id: row for row in await _ROUTES.run_all(tx, rows)}
 
 
 async def _uploads(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Any]:
@@ -298,7 +301,7 @@ def _row(draft: Draft, route: Any, seq: int) -> dict[str, Any]:
 
 
 async def _store(tx: Tx, rows: list[dict[str, Any]], drafts: Sequence[Draft], now: int) -> None:
-    await _MESSAGES.run_all(tx, rows, now=now)
+    await _ACCEPT.call(tx, sorted(rows, key=lambda row: (row["conversation_id"], row["seq"])), now)
     attachments = {draft.id: draft.attachments for draft in drafts}
     await _ATTACH.run_all(
         tx,
@@ -308,13 +311,3 @@ async def _store(tx: Tx, rows: list[dict[str, Any]], drafts: Sequence[Draft], no
             for index, upload in enumerate(attachments[row["id"]])
         ],
     )
-    last = {row["conversation_id"]: row for row in rows}
-    replied = {row["conversation_id"] for row in rows if row["direction"] == "outbound"}
-    await _CONVERSATIONS.run_all(
-        tx,
-        [{"id": c, "last_seq": row["seq"], "replied": int(c in replied)} for c, row in sorted(last.items())],
-        now=now,
-    )
-    lanes = {row["conversation_id"]: row["channel_id"] for row in reversed(rows) if row["status"] == "queued"}
-    await LANES.run_all(tx, [{"conversation_id": c, "channel_id": lanes[c]} for c in sorted(lanes)])
-    await note_changes(tx, [("message", row["conversation_id"], row["id"]) for row in rows], now)

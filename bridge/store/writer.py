@@ -1,8 +1,7 @@
 """Group commit: whatever waits is written in one transaction, and acknowledged after its commit.
 
 There is no artificial delay: while one transaction commits, the next batch gathers by itself. The
-next transaction is asked for meanwhile, and takes what waits only when it begins. So the database
-never waits for a turn of the event loop, which is long when there is much to do.
+next transaction is asked for meanwhile, and takes what waits only when it begins.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ R = TypeVar("R")
 # A function over a list: one statement per table, one result per item, in order.
 Step = Callable[[Tx, Sequence[T]], Awaitable[Sequence[R]]]
 
-MAX_ITEMS = 200
 MAX_BYTES = 1_000_000
 # Of each share: a flood of one vendor must not have another's only try refused.
 MAX_WAITING = 4_000
@@ -120,7 +118,7 @@ class _Line:
 
     def _writing(self, batch: _Batch) -> Work[list[Any]]:
         async def work(tx: Tx) -> list[Any]:
-            if tx.engine == "sqlite":  # one thread, one transaction after the other
+            if tx.engine == "sqlite":  # one transaction after the other
                 return await self._do(tx, batch)
             # The next one may run beside the commit of this, never beside its statements: two messages
             # of one customer would reach the lock of their address in any order.
@@ -138,7 +136,7 @@ class _Line:
         """Take what waits, oldest first, within the limits of a batch. Runs in any thread."""
         self._asked = False
         size = 0
-        while len(batch) < MAX_ITEMS:
+        while len(batch) < self._database.most_jobs:
             try:
                 job = self.waiting.popleft()
             except IndexError:

@@ -175,3 +175,31 @@ async def test_file_goes_out_with_one_of_two_replies(desk: Desk) -> None:
 
     await side_by_side(database, partial(send, drafts[0]), partial(send, drafts[1]))
     assert [type(outcome) for outcome in outcomes] == [replies.Accepted, Invalid]
+
+
+async def test_messages_and_replies_of_the_same_customers_never_wait_in_a_circle(
+    database: Database, channel: int, desk: Desk
+) -> None:
+    """Each circle costs a second: both hold conversations in one order, whatever the customers' addresses."""
+    # The address that sorts last has the oldest conversation.
+    chats = range(30, 10, -1)
+    for chat in chats:
+        await take(database, channel, hello(chat, chat=chat))
+    threads = [row.id for row in await rows(database, conversations, "id")]
+    tries = 0
+
+    async def counted(work: Work[object]) -> None:
+        async def run(tx: Tx) -> object:
+            nonlocal tries
+            tries += 1
+            return await work(tx)
+
+        await database.write(run)
+
+    for turn in range(20):
+        events = [Intake(channel, (hello(1000 * (turn + 1) + chat, chat=chat),)) for chat in chats]
+        drafts = [desk.draft(conversation_id=thread) for thread in threads]
+        await asyncio.gather(
+            counted(partial(receive, intakes=events)), counted(partial(replies.accept, drafts=drafts))
+        )
+    assert tries == 2 * 20

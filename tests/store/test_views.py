@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from bridge.ids import new_id
 from bridge.models import Media
 from bridge.store import contacts, conversations, messages
-from bridge.store.engine import Database, EngineName, Row, Spelled, Tx
+from bridge.store.engine import Database, EngineName, Row, Spelled, Stored, Tx
 from bridge.store.inbound import Intake, receive
 from bridge.store.tables import contacts as contact_table
 from bridge.store.tables import conversations as conversation_table
@@ -43,6 +43,11 @@ class Counting:
         """Count, and pass on."""
         self.statements += 1
         return await self._tx.fetch(statement, values)
+
+    async def call(self, procedure: Stored, rows: Sequence[Mapping[str, Any]], now: int) -> str | None:
+        """Count, and pass on."""
+        self.statements += 1
+        return await self._tx.call(procedure, rows, now)
 
 
 @pytest.mark.parametrize(

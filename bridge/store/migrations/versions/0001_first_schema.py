@@ -115,7 +115,6 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), server_default="done", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         sa.Column("received_at", MS, nullable=False),
-        sa.ForeignKeyConstraint(["channel_id"], ["channels.id"], name="events_channel_id_fkey"),
         sa.PrimaryKeyConstraint("id", name="events_pkey"),
         sa.UniqueConstraint("channel_id", "key", name="events_channel_id_key_key"),
         sqlite_strict=True,
@@ -136,7 +135,6 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), server_default="", nullable=False),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("at", MS, nullable=False),
-        sa.ForeignKeyConstraint(["channel_id"], ["channels.id"], name="receipts_channel_id_fkey"),
         sa.PrimaryKeyConstraint("channel_id", "external_id", name="receipts_pkey"),
         sqlite_strict=True,
     )
@@ -170,7 +168,6 @@ def upgrade() -> None:
         sa.Column("resolved_at", MS, nullable=True),
         sa.Column("ended_at", MS, nullable=True),
         sa.Column("created_at", MS, nullable=False),
-        sa.ForeignKeyConstraint(["address_id"], ["addresses.id"], name="conversations_address_id_fkey"),
         sa.ForeignKeyConstraint(["assignee_id"], ["agents.id"], name="conversations_assignee_id_fkey"),
         sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name="conversations_contact_id_fkey"),
         sa.PrimaryKeyConstraint("id", name="conversations_pkey"),
@@ -234,7 +231,6 @@ def upgrade() -> None:
         sa.Column("conversation_id", ID, nullable=False),
         sa.Column("channel_id", sa.Integer(), nullable=False),
         sa.Column("due_at", MS, nullable=True),
-        sa.ForeignKeyConstraint(["channel_id"], ["channels.id"], name="lanes_channel_id_fkey"),
         sa.ForeignKeyConstraint(["conversation_id"], ["conversations.id"], name="lanes_conversation_id_fkey"),
         sa.PrimaryKeyConstraint("conversation_id", name="lanes_pkey"),
         postgresql_with={"fillfactor": 80},
@@ -270,9 +266,6 @@ def upgrade() -> None:
         sa.Column("edited_at", MS, nullable=True),
         sa.Column("deadline_at", MS, nullable=True),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
-        sa.ForeignKeyConstraint(["address_id"], ["addresses.id"], name="messages_address_id_fkey"),
-        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name="messages_agent_id_fkey"),
-        sa.ForeignKeyConstraint(["channel_id"], ["channels.id"], name="messages_channel_id_fkey"),
         sa.ForeignKeyConstraint(
             ["conversation_id"], ["conversations.id"], name="messages_conversation_id_fkey"
         ),
@@ -362,7 +355,6 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("external_id", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
-        sa.ForeignKeyConstraint(["channel_id"], ["channels.id"], name="attempts_channel_id_fkey"),
         sa.ForeignKeyConstraint(
             ["message_id"], ["messages.id"], name="attempts_message_id_fkey", ondelete="CASCADE"
         ),

@@ -1,0 +1,139 @@
+"""Procedures: statements that the engine runs for each row of a list, all in one call.
+
+A statement of its own costs a round trip on PostgreSQL, and on SQLite a turn at the interpreter,
+which a busy event loop gives away slowly. The hot writes are a dozen statements each; as one call
+they cost little more than one of them (ADR 14).
+
+Both engines can do it, each in its way: PostgreSQL with a temporary function, SQLite with a
+temporary trigger on a view that holds nothing. Temporary, so that they are always those of this
+very code: each connection makes them at its first call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import namedtuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from bridge.store.engine import EngineName, Tx, spelled_for
+
+Kind = Literal["uuid", "int", "bigint", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class SkipIf:
+    """The steps that follow are left out for a row of which this is true."""
+
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Keep rows of a table `t` from others until the commit, all at once before the first step.
+
+    `{rows} join` finds them, and all nodes take them in the order `by`, or they would wait in a circle.
+    A statement of PostgreSQL that waits for a row sees that row anew and everything else as it was
+    before: so what is changed by what other tables say is held beforehand. On SQLite the transaction
+    is the lock.
+    """
+
+    join: str
+    by: str
+
+
+Step = str | SkipIf
+
+
+class Procedure:
+    """Steps for each row in turn, and a query over all of them that says what came of it.
+
+    In steps the columns of the row are `new.name`, in the `query` those of `r`, where `{rows}` is the
+    whole list; in both `:now` is a time in Unix ms that the caller gives, `{now}` the database's
+    clock. `{touched}` says whether the step before changed a row. `found` are the query's columns.
+    """
+
+    def __init__(
+        self, name: str, /, *steps: Step | Hold, found: str = "", query: str = "", **columns: Kind
+    ) -> None:
+        self.name = f"bridge_{name}"
+        self._steps = [step for step in steps if not isinstance(step, Hold)]
+        self._holds = [step for step in steps if isinstance(step, Hold)]
+        self._found = found
+        self._query = query
+        self._columns = columns
+        self._asked = [name for name in columns if re.search(rf"\br\.{name}\b", query)]
+        self._row: Any = namedtuple("Found", found)  # type: ignore[misc]  # its columns are data
+
+    async def call(self, tx: Tx, rows: Sequence[Mapping[str, Any]], now: int) -> Sequence[Any]:
+        """Run it over all rows, in their order; nothing happens for none."""
+        if not rows:
+            return ()
+        answer = await tx.call(self, rows, now)
+        return [*map(self._row._make, orjson.loads(answer))] if answer else ()
+
+    def values(self, row: Mapping[str, Any]) -> Sequence[Any]:
+        """A row as the call on SQLite takes it, but for the time that comes last."""
+        return [row.get(name) for name in self._columns]
+
+    def on_sqlite(self) -> list[str]:
+        """What makes it on a connection to SQLite.
+
+        A view to insert rows into, its trigger, and a table for what the query must know of the rows.
+        """
+        columns = ", ".join(f"NULL AS {name}" for name in (*self._columns, "p_now"))
+        steps = "".join(f"{self._on_sqlite(step)}; " for step in self._steps)
+        kept = ", ".join(f"new.{name}" for name in self._asked)
+        keep = f"INSERT INTO {self.name}_rows VALUES ({kept}); " if self._query else ""
+        return [
+            f"CREATE TEMP TABLE IF NOT EXISTS {self.name}_rows ({', '.join(self._asked) or 'none'})",
+            f"CREATE TEMP VIEW IF NOT EXISTS {self.name} AS SELECT {columns}",
+            f"CREATE TEMP TRIGGER IF NOT EXISTS {self.name}_row INSTEAD OF INSERT ON {self.name} BEGIN "
+            + keep + steps + "END",
+        ]  # fmt: skip
+
+    def sqlite_call(self) -> str:
+        """The call on SQLite, once for each row."""
+        marks = ", ".join("?" for _ in (*self._columns, "p_now"))
+        return f"INSERT INTO {self.name} VALUES ({marks})"
+
+    def sqlite_found(self) -> str:
+        """The query of its answer on SQLite, after the call; `?1` is the time. Empty where none is wanted."""
+        if not self._query:
+            return ""
+        query = spelled_for("sqlite", self._query, rows=f"{self.name}_rows AS r").replace(":now", "?1")
+        return f"SELECT json_group_array(json_array({self._found})) FROM ({query}) WHERE ?1 > 0"
+
+    def on_postgresql(self) -> str:
+        """What makes it on a connection to PostgreSQL."""
+        picks = ", ".join(f"{name} {kind}" for name, kind in self._columns.items())
+        rows = f"json_to_recordset(p_rows) AS r({picks})"
+        holds = "".join(
+            f"PERFORM 1 FROM {rows} {hold.join} ORDER BY {hold.by} FOR NO KEY UPDATE OF t;\n"
+            for hold in self._holds
+        )
+        steps = "".join(f"{self._on_postgresql(step)};\n" for step in self._steps)
+        query = spelled_for("postgresql", self._query, rows=rows).replace(":now", "p_now")
+        answer = f"(SELECT json_agg(json_build_array({self._found}))::text FROM ({query}) AS found)"
+        return (
+            f"CREATE OR REPLACE FUNCTION pg_temp.{self.name}(p_rows json, p_now bigint) RETURNS text "
+            "LANGUAGE plpgsql AS $procedure$\n#variable_conflict use_column\nDECLARE new record;\n"
+            f"BEGIN\n{holds}FOR new IN SELECT * FROM {rows} LOOP\n{steps}END LOOP;\n"
+            f"RETURN {answer if self._query else 'NULL'};\n"
+            "END $procedure$"
+        )
+
+    def _on_sqlite(self, step: Step) -> str:
+        sql = step if isinstance(step, str) else f"SELECT raise(IGNORE) WHERE {step.condition}"
+        return self._spelled("sqlite", sql, "new.p_now")
+
+    def _on_postgresql(self, step: Step) -> str:
+        sql = step if isinstance(step, str) else f"CONTINUE WHEN {step.condition}"
+        return self._spelled("postgresql", sql, "p_now")
+
+    @staticmethod
+    def _spelled(engine: EngineName, sql: str, now: str) -> str:
+        return spelled_for(engine, sql).replace(":now", now)
