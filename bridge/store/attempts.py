@@ -14,8 +14,8 @@ from bridge.models import AddressState, Outcome
 from bridge.store import channels, lanes, standings
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Statement, Tx
-from bridge.store.procedure import Hold, Procedure, SkipIf
-from bridge.store.receipts import hold_names, settle_status
+from bridge.store.procedure import Hold, HoldNames, Procedure, SkipIf
+from bridge.store.receipts import settle_status
 from bridge.store.standings import Verdict
 from bridge.store.writer import ranked
 from bridge.text import clean
@@ -122,7 +122,7 @@ _MOVE = """UPDATE lanes SET
             ORDER BY m.seq LIMIT 1), lanes.channel_id)
     WHERE conversation_id = new.conversation_id"""
 _FINISH = Procedure(
-    "finish", _MESSAGES, _LANES, _OUTCOME, _NO_NEWS, _STATE, _CHANGED, _MOVE,
+    "finish", HoldNames("external_id"), _MESSAGES, _LANES, _OUTCOME, _NO_NEWS, _STATE, _CHANGED, _MOVE,
     # Whom a receipt has overtaken.
     found="message_id",
     query="""SELECT DISTINCT r.message_id FROM {rows} JOIN attempts a ON a.message_id = r.message_id
@@ -191,7 +191,6 @@ async def finish(tx: Tx, finishes: Sequence[Finish]) -> list[None]:
     """Record outcomes, forward only, and let all that hangs on them follow."""
     now = now_ms()
     await _learn(tx, finishes, now)
-    await hold_names(tx, (f.external_id for f in finishes if f.external_id))
     rows = [
         {"id": f.id or None, "message_id": f.message_id, "conversation_id": f.conversation_id,
          "outcome": f.outcome, "external_id": f.external_id or None, "reason": f.reason,

@@ -47,6 +47,10 @@ class Stored(Protocol):
         """A row as the call on SQLite takes it, but for the time that comes last."""
         ...
 
+    def keys(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What must be known of a row again, on PostgreSQL, when all have been written."""
+        ...
+
     def on_sqlite(self) -> Sequence[str]:
         """The statements that make it on a connection to SQLite."""
         ...

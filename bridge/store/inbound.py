@@ -59,8 +59,7 @@ class _Item:
 _EVENTS = """INSERT INTO events (id, channel_id, key, body, state, error, received_at)
     VALUES (new.id, new.channel_id, new.key, new.body, new.state, new.error, :now)
     ON CONFLICT (channel_id, key) DO NOTHING"""
-_KNOWN = SkipIf("NOT EXISTS (SELECT 1 FROM events WHERE id = new.id)")
-_NOBODY = SkipIf("new.urn = ''")
+_KNOWN_OR_NOBODY = SkipIf("NOT {touched} OR new.urn = ''")
 
 # `says` where the customer said something (not a block, or a receipt of STOP alone). When the customer
 # last wrote is what the messages say: an address that stays as it is costs no write.
@@ -85,18 +84,15 @@ _CONTACTS = """INSERT INTO contacts (id, name, created_at)
         AND (a.id = new.address_id OR a.consent_at = :now)
     ON CONFLICT (id) DO UPDATE SET name = excluded.name WHERE contacts.name = ''"""
 
-# The files of an album that has begun join its message.
-_JOINS = SkipIf(
-    """new.says = 0 OR new.album IS NOT NULL AND EXISTS (SELECT 1 FROM addresses a
-        JOIN messages m ON m.address_id = a.id AND m.album = new.album
-        WHERE a.channel_id = new.channel_id AND a.urn = new.urn)"""
-)
+_SILENT = SkipIf("new.says = 0")
 
-# A customer's message opens the thread again, whoever had closed it.
+# A customer's message opens the thread again, whoever had closed it. The files of an album that has
+# begun join its message, and make none of their own.
 _CONVERSATIONS = """INSERT INTO conversations (id, contact_id, status, address_id, last_seq, unread,
         last_message_at, waiting_since, created_at)
     SELECT new.conversation_id, a.contact_id, 'open', a.id, 1, 1, :now, :now, :now FROM addresses a
-    WHERE a.channel_id = new.channel_id AND a.urn = new.urn
+    WHERE a.channel_id = new.channel_id AND a.urn = new.urn AND (new.album IS NULL OR NOT EXISTS (
+        SELECT 1 FROM messages m WHERE m.address_id = a.id AND m.album = new.album))
     ON CONFLICT (contact_id) WHERE ended_at IS NULL DO UPDATE SET
         last_seq = conversations.last_seq + 1, unread = conversations.unread + 1,
         reopened_at = CASE WHEN conversations.status = 'open' THEN conversations.reopened_at
@@ -104,6 +100,8 @@ _CONVERSATIONS = """INSERT INTO conversations (id, contact_id, status, address_i
         status = 'open', resolved_at = NULL, address_id = excluded.address_id,
         last_message_at = excluded.last_message_at,
         waiting_since = coalesce(conversations.waiting_since, excluded.waiting_since)"""
+
+_JOINS = SkipIf("NOT {touched}")
 
 _MESSAGES = """INSERT INTO messages (id, conversation_id, seq, direction, kind, channel_id, address_id, text,
         data, status, external_id, album, provider_at, created_at)
@@ -122,8 +120,8 @@ _THREADS = Hold(
 )
 
 _TAKE = Procedure(
-    "take", _THREADS, _EVENTS, _KNOWN, _NOBODY, _ADDRESSES, _CONTACTS, _JOINS, _CONVERSATIONS, _MESSAGES,
-    _CHANGES,
+    "take", _THREADS, _EVENTS, _KNOWN_OR_NOBODY, _ADDRESSES, _CONTACTS, _SILENT, _CONVERSATIONS, _JOINS,
+    _MESSAGES, _CHANGES,
     found="n, address_id, contact_id, conversation_id, seq, reopened",
     query="""SELECT r.n, a.id AS address_id, a.contact_id, m.conversation_id, m.seq,
             c.reopened_at = :now AS reopened

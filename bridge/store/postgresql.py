@@ -73,7 +73,10 @@ class _AsyncTx:
             await self._raw.execute(procedure.on_postgresql())
             self._procedures.add(procedure.name)
         answer: str | None = await self._raw.fetchval(
-            f"SELECT pg_temp.{procedure.name}($1, $2)", to_json(rows), now
+            f"SELECT pg_temp.{procedure.name}($1, $2, $3)",
+            to_json(rows),
+            to_json([procedure.keys(row) for row in rows]),
+            now,
         )
         return answer
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,7 +45,15 @@ class Hold:
     by: str
 
 
+@dataclass(frozen=True, slots=True)
+class HoldNames:
+    """Keep the names in a column from others until the commit, where there may be no row yet to hold."""
+
+    column: str
+
+
 Step = str | SkipIf
+Lock = Hold | HoldNames
 
 
 class Procedure:
@@ -57,15 +65,16 @@ class Procedure:
     """
 
     def __init__(
-        self, name: str, /, *steps: Step | Hold, found: str = "", query: str = "", **columns: Kind
+        self, name: str, /, *steps: Step | Lock, found: str = "", query: str = "", **columns: Kind
     ) -> None:
         self.name = f"bridge_{name}"
-        self._steps = [step for step in steps if not isinstance(step, Hold)]
-        self._holds = [step for step in steps if isinstance(step, Hold)]
+        self._steps = [step for step in steps if isinstance(step, str | SkipIf)]
+        self._locks = [step for step in steps if isinstance(step, Hold | HoldNames)]
         self._found = found
         self._query = query
         self._columns = columns
-        self._asked = [name for name in columns if re.search(rf"\br\.{name}\b", query)]
+        asking = " ".join([query, *(_taking(lock) for lock in self._locks)])
+        self._asked = [name for name in columns if re.search(rf"\br\.{name}\b", asking)]
         self._row: Any = namedtuple("Found", found)  # type: ignore[misc]  # its columns are data
 
     async def call(self, tx: Tx, rows: Sequence[Mapping[str, Any]], now: int) -> Sequence[Any]:
@@ -78,6 +87,10 @@ class Procedure:
     def values(self, row: Mapping[str, Any]) -> Sequence[Any]:
         """A row as the call on SQLite takes it, but for the time that comes last."""
         return [row.get(name) for name in self._columns]
+
+    def keys(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What holds and query must know of a row: reading the rest again would be dear on PostgreSQL."""
+        return {name: row.get(name) for name in self._asked}
 
     def on_sqlite(self) -> list[str]:
         """What makes it on a connection to SQLite.
@@ -109,19 +122,17 @@ class Procedure:
 
     def on_postgresql(self) -> str:
         """What makes it on a connection to PostgreSQL."""
-        picks = ", ".join(f"{name} {kind}" for name, kind in self._columns.items())
-        rows = f"json_to_recordset(p_rows) AS r({picks})"
-        holds = "".join(
-            f"PERFORM 1 FROM {rows} {hold.join} ORDER BY {hold.by} FOR NO KEY UPDATE OF t;\n"
-            for hold in self._holds
-        )
+        rows = f"json_to_recordset(p_rows) AS r({self._typed(self._columns)})"
+        keys = f"json_to_recordset(p_keys) AS r({self._typed(self._asked)})"
+        locks = "".join(f"PERFORM {_taking(lock).format(keys=keys)};\n" for lock in self._locks)
         steps = "".join(f"{self._on_postgresql(step)};\n" for step in self._steps)
-        query = spelled_for("postgresql", self._query, rows=rows).replace(":now", "p_now")
+        query = spelled_for("postgresql", self._query, rows=keys).replace(":now", "p_now")
         answer = f"(SELECT json_agg(json_build_array({self._found}))::text FROM ({query}) AS found)"
         return (
-            f"CREATE OR REPLACE FUNCTION pg_temp.{self.name}(p_rows json, p_now bigint) RETURNS text "
-            "LANGUAGE plpgsql AS $procedure$\n#variable_conflict use_column\nDECLARE new record;\n"
-            f"BEGIN\n{holds}FOR new IN SELECT * FROM {rows} LOOP\n{steps}END LOOP;\n"
+            f"CREATE OR REPLACE FUNCTION pg_temp.{self.name}(p_rows json, p_keys json, p_now bigint) "
+            "RETURNS text LANGUAGE plpgsql AS $procedure$\n#variable_conflict use_column\n"
+            "DECLARE new record;\n"
+            f"BEGIN\n{locks}FOR new IN SELECT * FROM {rows} LOOP\n{steps}END LOOP;\n"
             f"RETURN {answer if self._query else 'NULL'};\n"
             "END $procedure$"
         )
@@ -131,9 +142,24 @@ class Procedure:
         return self._spelled("sqlite", sql, "new.p_now")
 
     def _on_postgresql(self, step: Step) -> str:
-        sql = step if isinstance(step, str) else f"CONTINUE WHEN {step.condition}"
-        return self._spelled("postgresql", sql, "p_now")
+        if isinstance(step, SkipIf):
+            return self._spelled("postgresql", f"CONTINUE WHEN {step.condition}", "p_now")
+        sql = self._spelled("postgresql", step.replace("{touched}", "true"), "p_now")
+        # A statement that has nothing to do costs as much as one that has, but for a condition around it.
+        return f"IF found THEN {sql}; END IF" if "{touched}" in step else sql
+
+    def _typed(self, names: Iterable[str]) -> str:
+        return ", ".join(f"{name} {self._columns[name]}" for name in names)
 
     @staticmethod
     def _spelled(engine: EngineName, sql: str, now: str) -> str:
         return spelled_for(engine, sql).replace(":now", now)
+
+
+def _taking(lock: Lock) -> str:
+    """What follows PERFORM to take it; `{keys}` are the rows."""
+    if isinstance(lock, Hold):
+        return f"1 FROM {{keys}} {lock.join} ORDER BY {lock.by} FOR NO KEY UPDATE OF t"
+    name = f'r.{lock.column} COLLATE "C"'  # the order of Python
+    names = f"SELECT DISTINCT {name} AS name FROM {{keys}} WHERE r.{lock.column} <> '' ORDER BY 1"
+    return f"pg_advisory_xact_lock(hashtextextended(n.name, 0)) FROM ({names}) AS n"
