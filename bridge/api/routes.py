@@ -71,15 +71,13 @@ def build(context: Context) -> web.Application:
     """The application with every route; its feed and sockets start and end with it."""
     app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[answer_errors])
     app[CONTEXT] = context
-    app[webhooks.WEBHOOKS] = webhooks.Webhooks(context)
     app[health.READINESS] = health.Readiness(context)
     app[live.LIVE] = live.Live(context)
     app[widget.WIDGET] = widget.Widget(context)
     app.on_startup.append(_start)
     app.on_shutdown.append(_stop)
     router = app.router
-    router.add_post("/webhooks/{path:.+}", webhooks.receive_webhook)
-    router.add_get("/webhooks/{path:.+}", webhooks.not_by_get)
+    router.add_routes(webhooks.Webhooks(context).routes())
     table = api()
     for route in table:
         router.add_route(route.method, route.path, serve(route))

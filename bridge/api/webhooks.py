@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -40,9 +41,25 @@ class Webhooks:
         self._base = context.settings.public_url
         self._entries: dict[str, _Entry] = {}
 
-    async def receive(self, request: web.Request) -> web.Response:
+    def routes(self) -> list[web.RouteDef]:
+        """The paths of the channels that are on, which are found without a search, and all others."""
+        paths = [path for live in self._context.channels.values() for path in live.channel.webhooks]
+        return [
+            *(web.post(f"/webhooks/{path}", partial(self._receive, path)) for path in paths),
+            web.post("/webhooks/{path:.+}", self._receive_elsewhere),
+            web.get("/webhooks/{path:.+}", self._not_by_get),
+        ]
+
+    async def _receive_elsewhere(self, request: web.Request) -> web.Response:
+        return await self._receive(request.match_info["path"], request)
+
+    async def _not_by_get(self, request: web.Request) -> web.Response:
+        """These webhooks are posted: 405, and 404 for a channel that is off."""
+        self._find(request.match_info["path"])
+        raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
+
+    async def _receive(self, path: str, request: web.Request) -> web.Response:
         """Parse a webhook, store what is in it, and answer after the commit."""
-        path = request.match_info["path"]
         entry = self._entries.get(path) or self._find(path)
         try:
             hook = Webhook(
@@ -59,10 +76,6 @@ class Webhooks:
         answer = entry.answer
         return web.Response(text=answer.body, content_type=answer.content_type)
 
-    def demand(self, path: str) -> None:
-        """`NotFound` unless a channel that is on has this webhook."""
-        self._find(path)
-
     def _find(self, path: str) -> _Entry:
         for live in self._context.channels.values():
             channel = live.channel
@@ -73,20 +86,6 @@ class Webhooks:
                 self._entries[path] = _Entry(live, answer, counts)
                 return self._entries[path]
         raise NotFound("No channel that is on has this webhook")
-
-
-async def receive_webhook(request: web.Request) -> web.Response:
-    """The handler of the route."""
-    return await request.app[WEBHOOKS].receive(request)
-
-
-async def not_by_get(request: web.Request) -> web.Response:
-    """These webhooks are posted: 405, and 404 for a channel that is off."""
-    request.app[WEBHOOKS].demand(request.match_info["path"])
-    raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
-
-
-WEBHOOKS = web.AppKey("webhooks", Webhooks)
 
 
 async def _read(request: web.Request) -> bytes:

@@ -224,12 +224,15 @@ def _row(n: int, item: _Item) -> dict[str, Any]:
         "urn": "", "says": 0,
     }  # fmt: skip
     if isinstance(event, Inbound | Edit | Standing):
+        # As good as new ones, which take a tenth of a message's time: each is alone in its table.
+        stem = item.id[:-1]
         row |= {
-            "urn": event.urn, "address_id": new_id(), "contact_id": new_id(), "name": "", "handle": "",
+            "urn": event.urn, "address_id": stem + "a", "contact_id": stem + "b",
+            "conversation_id": stem + "c", "name": "", "handle": "",
         }  # fmt: skip
     if isinstance(event, Inbound):
         row |= {
-            "says": 1, "conversation_id": new_id(), "name": event.name, "handle": event.handle,
+            "says": 1, "name": event.name, "handle": event.handle,
             "kind": event.kind, "text": event.text, "data": to_json(event.data) if event.data else "{}",
             "external_id": event.external_id or None, "album": event.album or None,
             "provider_at": event.provider_at,
