@@ -53,7 +53,7 @@ class HoldNames:
 
 
 Step = str | SkipIf
-Lock = Hold | HoldNames
+Holding = Hold | HoldNames
 
 
 class Procedure:
@@ -65,15 +65,15 @@ class Procedure:
     """
 
     def __init__(
-        self, name: str, /, *steps: Step | Lock, found: str = "", query: str = "", **columns: Kind
+        self, name: str, /, *steps: Step | Holding, found: str = "", query: str = "", **columns: Kind
     ) -> None:
         self.name = f"bridge_{name}"
         self._steps = [step for step in steps if isinstance(step, str | SkipIf)]
-        self._locks = [step for step in steps if isinstance(step, Hold | HoldNames)]
+        self._holds = [step for step in steps if isinstance(step, Hold | HoldNames)]
         self._found = found
         self._query = query
         self._columns = columns
-        asking = " ".join([query, *(_taking(lock) for lock in self._locks)])
+        asking = " ".join([query, *(_taking(hold) for hold in self._holds)])
         self._asked = [name for name in columns if re.search(rf"\br\.{name}\b", asking)]
         self._row: Any = namedtuple("Found", found)  # type: ignore[misc]  # its columns are data
 
@@ -124,7 +124,7 @@ class Procedure:
         """What makes it on a connection to PostgreSQL."""
         rows = f"json_to_recordset(p_rows) AS r({self._typed(self._columns)})"
         keys = f"json_to_recordset(p_keys) AS r({self._typed(self._asked)})"
-        locks = "".join(f"PERFORM {_taking(lock).format(keys=keys)};\n" for lock in self._locks)
+        holds = "".join(f"PERFORM {_taking(hold).format(keys=keys)};\n" for hold in self._holds)
         steps = "".join(f"{self._on_postgresql(step)};\n" for step in self._steps)
         query = spelled_for("postgresql", self._query, rows=keys).replace(":now", "p_now")
         answer = f"(SELECT json_agg(json_build_array({self._found}))::text FROM ({query}) AS found)"
@@ -132,7 +132,7 @@ class Procedure:
             f"CREATE OR REPLACE FUNCTION pg_temp.{self.name}(p_rows json, p_keys json, p_now bigint) "
             "RETURNS text LANGUAGE plpgsql AS $procedure$\n#variable_conflict use_column\n"
             "DECLARE new record;\n"
-            f"BEGIN\n{locks}FOR new IN SELECT * FROM {rows} LOOP\n{steps}END LOOP;\n"
+            f"BEGIN\n{holds}FOR new IN SELECT * FROM {rows} LOOP\n{steps}END LOOP;\n"
             f"RETURN {answer if self._query else 'NULL'};\n"
             "END $procedure$"
         )
@@ -156,10 +156,10 @@ class Procedure:
         return spelled_for(engine, sql).replace(":now", now)
 
 
-def _taking(lock: Lock) -> str:
+def _taking(hold: Holding) -> str:
     """What follows PERFORM to take it; `{keys}` are the rows."""
-    if isinstance(lock, Hold):
-        return f"1 FROM {{keys}} {lock.join} ORDER BY {lock.by} FOR NO KEY UPDATE OF t"
-    name = f'r.{lock.column} COLLATE "C"'  # the order of Python
-    names = f"SELECT DISTINCT {name} AS name FROM {{keys}} WHERE r.{lock.column} <> '' ORDER BY 1"
+    if isinstance(hold, Hold):
+        return f"1 FROM {{keys}} {hold.join} ORDER BY {hold.by} FOR NO KEY UPDATE OF t"
+    name = f'r.{hold.column} COLLATE "C"'  # the order of Python
+    names = f"SELECT DISTINCT {name} AS name FROM {{keys}} WHERE r.{hold.column} <> '' ORDER BY 1"
     return f"pg_advisory_xact_lock(hashtextextended(n.name, 0)) FROM ({names}) AS n"
