@@ -25,7 +25,10 @@ ReceiptStatus = Literal["sent", "delivered", "read", "failed"]
 def _clean(model: Any, *names: str) -> None:
     """Make texts storable where they come in, once, in a model that is frozen afterwards."""
     for name in names:
-        object.__setattr__(model, name, clean(getattr(model, name)))
+        text = getattr(model, name)
+        cleaned = clean(text)
+        if cleaned is not text:  # hardly ever, and setting is what costs
+            object.__setattr__(model, name, cleaned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

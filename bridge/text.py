@@ -50,7 +50,7 @@ def split(text: str, limit: int) -> list[str]:
 
 def utf16_length(text: str) -> int:
     """How long vendors and browsers think `text` is: UTF-16 code units."""
-    return len(text) + sum(ch > "\uffff" for ch in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _fitting(text: str, limit: int) -> str:
