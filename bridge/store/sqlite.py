@@ -147,8 +147,17 @@ class SqliteDatabase(Database):
         return await self._after_the_others(lambda: _in(self._write_thread, job))
 
     def begin(self, work: Work[T], ended: Ended) -> None:
-        task = self._start(self._next(lambda: self._hot(work)))
-        task.add_done_callback(lambda done: _tell(ended, done))
+        self._start(self._begin_hot(work, ended))
+
+    async def _begin_hot(self, work: Work[T], ended: Ended) -> None:
+        async with self._turn:
+            try:
+                result = await self._hot(work)
+            except BaseException as error:  # noqa: BLE001  # whoever began it decides
+                ended(None, error)
+            else:
+                ended(result, None)
+            await asyncio.sleep(0)  # who waited for this answers before the next one takes the loop
 
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:
         return await self._after_the_others(
@@ -254,12 +263,3 @@ def _tx(connection: sa.Connection) -> _SyncTx:
 def _undo(writer: sa.Connection) -> None:
     _raw(writer).rollback()
     writer.info.pop("procedures", None)  # what was made in this transaction is gone
-
-
-def _tell(ended: Ended, done: asyncio.Task[Any]) -> None:
-    if done.cancelled():
-        ended(None, asyncio.CancelledError())
-    elif done.exception():
-        ended(None, done.exception())
-    else:
-        ended(done.result(), None)
