@@ -172,14 +172,15 @@ def connect(url: str) -> Database:
 
 _WORDS: dict[EngineName, dict[str, str]] = {
     "sqlite": {
-        "now": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+        # A whole number of milliseconds, but for what is lost in counting them in days.
+        "now": "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
         "greatest": "max",
         "skip": "",
         "least": "min",
         "touched": "changes() > 0",
     },
     "postgresql": {
-        "now": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
+        "now": "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint)",
         "greatest": "greatest",
         "skip": "FOR UPDATE SKIP LOCKED",
         "least": "least",
