@@ -26,7 +26,7 @@ _NO_ANSWER = Answer()
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What is known of a path after its first webhook: this runs thousands of times a second."""
+    """What is known of a path beforehand: this runs thousands of times a second."""
 
     live: LiveChannel
     answer: Answer
@@ -39,28 +39,34 @@ class Webhooks:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._base = context.settings.public_url
-        self._entries: dict[str, _Entry] = {}
+        self._entries = {
+            path: self._entry(live, path)
+            for live in context.channels.values()
+            for path in live.channel.webhooks
+        }
 
     def routes(self) -> list[web.RouteDef]:
-        """The paths of the channels that are on, which are found without a search, and all others."""
-        paths = [path for live in self._context.channels.values() for path in live.channel.webhooks]
+        """The webhooks of the channels that are on, and an answer for all others."""
         return [
-            *(web.post(f"/webhooks/{path}", partial(self._receive, path)) for path in paths),
-            web.post("/webhooks/{path:.+}", self._receive_elsewhere),
-            web.get("/webhooks/{path:.+}", self._not_by_get),
+            *(web.post(f"/webhooks/{path}", partial(self._receive, path)) for path in self._entries),
+            web.route("*", "/webhooks/{path:.+}", self._refuse),
         ]
 
-    async def _receive_elsewhere(self, request: web.Request) -> web.Response:
-        return await self._receive(request.match_info["path"], request)
-
-    async def _not_by_get(self, request: web.Request) -> web.Response:
+    async def _refuse(self, request: web.Request) -> web.Response:
         """These webhooks are posted: 405, and 404 for a channel that is off."""
-        self._find(request.match_info["path"])
-        raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
+        if request.match_info["path"] in self._entries:
+            raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
+        raise NotFound("No channel that is on has this webhook")
+
+    def _entry(self, live: LiveChannel, path: str) -> _Entry:
+        outcomes: tuple[Outcome, ...] = ("stored", "refused", "unreadable", "unavailable", "failed")
+        counts = {name: self._context.metrics.webhooks(live.channel.type, name) for name in outcomes}
+        answer = live.channel.answer(path) if isinstance(live.channel, Answers) else _NO_ANSWER
+        return _Entry(live, answer, counts)
 
     async def _receive(self, path: str, request: web.Request) -> web.Response:
         """Parse a webhook, store what is in it, and answer after the commit."""
-        entry = self._entries.get(path) or self._find(path)
+        entry = self._entries[path]
         try:
             hook = Webhook(
                 path=path, url=self._base + request.raw_path, headers=request.headers,
@@ -75,17 +81,6 @@ class Webhooks:
         entry.counts["stored"].inc()
         answer = entry.answer
         return web.Response(text=answer.body, content_type=answer.content_type)
-
-    def _find(self, path: str) -> _Entry:
-        for live in self._context.channels.values():
-            channel = live.channel
-            if path in channel.webhooks:
-                outcomes: tuple[Outcome, ...] = ("stored", "refused", "unreadable", "unavailable", "failed")
-                counts = {name: self._context.metrics.webhooks(channel.type, name) for name in outcomes}
-                answer = channel.answer(path) if isinstance(channel, Answers) else _NO_ANSWER
-                self._entries[path] = _Entry(live, answer, counts)
-                return self._entries[path]
-        raise NotFound("No channel that is on has this webhook")
 
 
 async def _read(request: web.Request) -> bytes:

@@ -12,7 +12,7 @@ from typing import Literal
 from bridge.ids import now_ms
 from bridge.models import AddressState, Outcome
 from bridge.store import channels, lanes, standings
-from bridge.store.changes_log import note_changes
+from bridge.store.changes_log import note_changes, step_for_message
 from bridge.store.engine import Statement, Tx
 from bridge.store.procedure import Hold, HoldNames, Procedure, SkipIf
 from bridge.store.receipts import settle_status
@@ -89,9 +89,11 @@ _SENDING = """UPDATE messages SET status = 'sending', reason = ''
             AND (t.outcome IS NULL OR t.outcome = 'accepted'))"""
 _ATTEMPT = """INSERT INTO attempts (id, message_id, part, channel_id, epoch, started_at)
     SELECT new.id, new.message_id, new.part, new.channel_id, new.epoch, :now WHERE {touched}"""
-_SHOWN = """INSERT INTO changes (kind, conversation_id, subject_id, at)
-    SELECT 'message', m.conversation_id, m.id, :now FROM (SELECT 1 WHERE {touched}) AS t
-    CROSS JOIN messages m WHERE new.part = 0 AND m.id = new.message_id"""
+_SHOWN = step_for_message(
+    "m.conversation_id", "m.id",
+    """FROM (SELECT 1 WHERE {touched}) AS t
+    CROSS JOIN messages m WHERE new.part = 0 AND m.id = new.message_id""",
+)  # fmt: skip
 _START = Procedure(
     "start", _MESSAGES, _FENCE, _STALE, _SENDING, _ATTEMPT, _SHOWN,
     found="id", query="SELECT a.id FROM {rows} JOIN attempts a ON a.id = r.id",
@@ -110,8 +112,7 @@ _STATE = """UPDATE messages SET status = new.status, reason = new.reason,
         AND (new.status IN ('sending', 'sent') OR NOT EXISTS (SELECT 1 FROM attempts mine
             JOIN attempts other ON other.message_id = mine.message_id AND other.epoch > mine.epoch
             WHERE mine.id = new.id))"""
-_CHANGED = """INSERT INTO changes (kind, conversation_id, subject_id, at)
-    SELECT 'message', new.conversation_id, new.message_id, :now WHERE {touched}"""
+_CHANGED = step_for_message("new.conversation_id", "new.message_id", "WHERE {touched}")
 # A lane goes on with its next message at once, rests when told to, and sleeps when nothing waits.
 _MOVE = """UPDATE lanes SET
         due_at = CASE WHEN new.wait > 0 THEN {now} + new.wait
@@ -135,7 +136,6 @@ _FINISH = Procedure(
 # What an earlier owner left open.
 _LEAVE = Procedure(
     "leave", _MESSAGES, _LANES, _STATE, SkipIf("NOT {touched}"), _CHANGED, _MOVE,
-    found="message_id", query="SELECT r.message_id FROM {rows}",
     id="uuid", message_id="uuid", conversation_id="uuid", status="text", reason="text", wait="bigint",
 )  # fmt: skip
 

@@ -11,9 +11,10 @@ Kind = Literal["message", "conversation", "activity", "contact", "channels"]
 # (kind, conversation id, id of the message, activity or contact)
 Change = tuple[Kind, str | None, str | None]
 
+_INSERT = "INSERT INTO changes (kind, conversation_id, subject_id, at)"
 _CHANGES = Batch(
-    """INSERT INTO changes (kind, conversation_id, subject_id, at)
-    SELECT kind, conversation_id, subject_id, CAST(:now AS bigint) FROM {rows}""",
+    f"""{_INSERT}
+    SELECT kind, conversation_id, subject_id, CAST(:now AS bigint) FROM {{rows}}""",
     kind="text", conversation_id="uuid", subject_id="uuid",
 )  # fmt: skip
 
@@ -25,3 +26,8 @@ async def note_changes(tx: Tx, changes: Sequence[Change], now: int) -> None:
         for kind, conversation_id, subject_id in changes
     ]
     await _CHANGES.run_all(tx, rows, now=now)
+
+
+def step_for_message(conversation_id: str, message_id: str, rest: str = "") -> str:
+    """The step of a procedure that appends a message: where its ids come from, and when."""
+    return f"{_INSERT} SELECT 'message', {conversation_id}, {message_id}, :now {rest}"

@@ -162,4 +162,9 @@ def _taking(hold: Holding) -> str:
         return f"1 FROM {{keys}} {hold.join} ORDER BY {hold.by} FOR NO KEY UPDATE OF t"
     name = f'r.{hold.column} COLLATE "C"'  # the order of Python
     names = f"SELECT DISTINCT {name} AS name FROM {{keys}} WHERE r.{hold.column} <> '' ORDER BY 1"
-    return f"pg_advisory_xact_lock(hashtextextended(n.name, 0)) FROM ({names}) AS n"
+    return f"{holding_name('n.name')} FROM ({names}) AS n"
+
+
+def holding_name(name: str) -> str:
+    """PostgreSQL's expression that holds a name until the commit."""
+    return f"pg_advisory_xact_lock(hashtextextended({name}, 0))"

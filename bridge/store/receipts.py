@@ -8,6 +8,7 @@ from typing import Any
 from bridge.models import Receipt
 from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Lock, Statement, Tx
+from bridge.store.procedure import holding_name
 
 # `failed` and `delivered` both end the matter: whichever came first stays. Only `read` adds to it.
 RANK = {"sent": 1, "delivered": 2, "failed": 2, "read": 3}
@@ -23,7 +24,7 @@ _RECEIPTS = Batch(
 
 # A receipt and the answer that names its part may be written at once, in two transactions that do not
 # see each other: both would pass by. Whoever names a vendor's id first holds it until its commit.
-_NAME = Batch("SELECT pg_advisory_xact_lock(hashtextextended(id, 0)) FROM {rows}", id="text")
+_NAME = Batch(f"SELECT {holding_name('id')} FROM {{rows}}", id="text")
 
 _MESSAGES_OF = Batch(
     """SELECT DISTINCT a.message_id FROM {rows}

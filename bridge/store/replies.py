@@ -17,6 +17,7 @@ from bridge.errors import BridgeError, Conflict, Invalid, NotFound
 from bridge.ids import now_ms
 from bridge.models import Limits
 from bridge.store import messages
+from bridge.store.changes_log import step_for_message
 from bridge.store.engine import Batch, Lock, Tx
 from bridge.store.procedure import Hold, Procedure, SkipIf
 from bridge.store.writer import ranked
@@ -130,8 +131,7 @@ _ACCEPT = Procedure(
         read_seq = CASE WHEN new.direction = 'outbound' THEN new.seq ELSE read_seq END,
         ended_at = CASE WHEN new.direction = 'outbound' THEN NULL ELSE ended_at END
     WHERE id = new.conversation_id""",
-    """INSERT INTO changes (kind, conversation_id, subject_id, at)
-    VALUES ('message', new.conversation_id, new.id, :now)""",
+    step_for_message("new.conversation_id", "new.id"),
     SkipIf("new.status <> 'queued'"),
     f"""INSERT INTO lanes (conversation_id, channel_id, due_at)
     VALUES (new.conversation_id, new.channel_id, {{now}}) {_LATER}""",

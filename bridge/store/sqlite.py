@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any, TypeVar, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from bridge.errors import Unavailable
 from bridge.store.engine import PATIENCE, Database, Ended, EngineName, Row, Spelled, Stored, Work
 from bridge.store.failures import BadData, translate
 
@@ -27,6 +25,8 @@ _PRAGMAS = (
     "wal_autocheckpoint=10000",
 )  # fmt: skip
 
+# It is in the loop that it would wait.
+_NO_WAIT = "PRAGMA busy_timeout=0"
 
 # By its name, how a procedure is called, and how its answer is read.
 _Procedures = dict[str, tuple[str, str]]
@@ -170,7 +170,7 @@ class SqliteDatabase(Database):
             writer = self._writer
             if writer is None:
                 writer = await _in(self._write_thread, self._open_writer)
-            if not self._begin(writer):
+            if not self._begins(writer):
                 await _in(self._write_thread, lambda: self._begin_patiently(writer))
             try:
                 result = _finish(work(_tx(writer)))
@@ -195,11 +195,11 @@ class SqliteDatabase(Database):
 
     def _open_writer(self) -> sa.Connection:
         self._writer = self._open()
-        self._writer.exec_driver_sql("PRAGMA busy_timeout=0")  # it is in the loop that it would wait
+        self._writer.exec_driver_sql(_NO_WAIT)
         return self._writer
 
     @staticmethod
-    def _begin(writer: sa.Connection) -> bool:
+    def _begins(writer: sa.Connection) -> bool:
         """Whether the file is ours to write: another process may be at it, a backup or an operator.
 
         A transaction that reads first and writes then would fail at once if another one wrote meanwhile.
@@ -212,12 +212,14 @@ class SqliteDatabase(Database):
             raise
         return True
 
-    def _begin_patiently(self, writer: sa.Connection) -> None:
-        until = time.monotonic() + PATIENCE
-        while not self._begin(writer):
-            if time.monotonic() > until:
-                raise Unavailable("The database is busy")
-            time.sleep(0.01)
+    @staticmethod
+    def _begin_patiently(writer: sa.Connection) -> None:
+        raw = _raw(writer)
+        raw.execute(f"PRAGMA busy_timeout={PATIENCE * 1000:.0f}")
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+        finally:
+            raw.execute(_NO_WAIT)
 
     async def _after_the_others(self, job: Callable[[], Awaitable[T]]) -> T:
         """Do it when its turn has come, and to its end: no thread can be told that nobody waits any more."""

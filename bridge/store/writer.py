@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 R = TypeVar("R")
-# A function over a list: one statement per table, one result per item, in order.
+# A function over a list: one result per item, in order.
 Step = Callable[[Tx, Sequence[T]], Awaitable[Sequence[R]]]
 
 MAX_BYTES = 1_000_000

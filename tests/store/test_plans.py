@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from bridge.ids import new_id, now_ms
-from bridge.models import Limits
+from bridge.ids import new_id
 from bridge.store import agents, attempts, changes, channels, duties, lanes, messages, replies
 from bridge.store.attempts import Finish, Start
-from bridge.store.engine import Database, Statement, Tx, connect
+from bridge.store.engine import Statement, Tx, connect
 from bridge.store.inbound import Intake, receive
-from bridge.store.replies import Accepted, Carrier, Draft
+from bridge.store.replies import Accepted
 from tests.store.test_inbound import hello
+from tests.store.test_replies import Desk
 
 T = TypeVar("T")
 
@@ -26,26 +26,22 @@ ROUNDS = 60
 class _Traffic:
     """Customers who write, and an agent who answers each of them, a batch at a time."""
 
-    def __init__(self, database: Database, channel: int, agent_id: str, epoch: int) -> None:
-        self._database = database
-        self._channel = channel
-        self._agent_id = agent_id
+    def __init__(self, desk: Desk, epoch: int) -> None:
+        self._desk = desk
         self._epoch = epoch
-        limits = Limits(text=4096, part=4096, files=10, file_size=1_000)
-        self._carriers = {channel: Carrier(label="Telegram", limits=limits, pulled=False)}
         self._written = 0
         self.read = 0
 
     async def round(self) -> int:
         """One message and one answer for each customer; how many rows were read for that."""
         self.read = 0
-        since = await self._database.read(changes.now)
+        since = await self._desk.database.read(changes.now)
         events = [self._next() for _ in range(CUSTOMERS)]
-        await self._do(lambda tx: receive(tx, [Intake(self._channel, (event,)) for event in events]))
+        await self._do(lambda tx: receive(tx, [Intake(self._desk.channel, (event,)) for event in events]))
         found = await self._do(lambda tx: changes.after(tx, since, limit=100))
         ids = [change.subject_id for change in found if change.subject_id]
         views = await self._do(lambda tx: messages.views(tx, ids))
-        drafts = [self._draft(view.conversation_id, view.id) for view in views.values()]
+        drafts = [self._desk.draft(conversation_id=view.conversation_id) for view in views.values()]
         accepted = await self._do(lambda tx: replies.accept(tx, drafts))
         assert all(isinstance(each, Accepted) and each.new for each in accepted)
         await self._do(self._send)
@@ -60,16 +56,16 @@ class _Traffic:
             after = await _READ.run(tx)
             return result, int(after[0].rows - before[0].rows)
 
-        result, read = await self._database.write(counted)
+        result, read = await self._desk.database.write(counted)
         self.read += read
         return result
 
     async def _send(self, tx: Tx) -> None:
-        due = await lanes.due(tx, self._channel, (), 64, 32)
-        heads = await lanes.heads(tx, self._channel, due.lanes)
+        due = await lanes.due(tx, self._desk.channel, (), 64, 32)
+        heads = await lanes.heads(tx, self._desk.channel, due.lanes)
         assert len(heads) == CUSTOMERS
         starts = [
-            Start(id=new_id(), message_id=head.message_id, part=0, channel_id=self._channel, duty="send",
+            Start(id=new_id(), message_id=head.message_id, part=0, channel_id=self._desk.channel, duty="send",
                   epoch=self._epoch, lease=60_000)
             for head in heads
         ]  # fmt: skip
@@ -77,7 +73,7 @@ class _Traffic:
         ends = [
             Finish(id=start.id, message_id=head.message_id, conversation_id=head.conversation_id,
                    outcome="accepted", status="sent", external_id=f"sent:{start.id}",
-                   channel_id=self._channel, address_id=head.address_id)
+                   channel_id=self._desk.channel, address_id=head.address_id)
             for start, head in zip(starts, heads, strict=True)
         ]  # fmt: skip
         await attempts.finish(tx, ends)
@@ -85,12 +81,6 @@ class _Traffic:
     def _next(self) -> Any:
         self._written += 1
         return hello(self._written, chat=self._written % CUSTOMERS)
-
-    def _draft(self, conversation_id: str, client_id: str) -> Draft:
-        return Draft(
-            id=new_id(), conversation_id=conversation_id, agent_id=self._agent_id, kind="reply",
-            text="Subito!", client_id=client_id, deadline_at=now_ms() + 60_000, carriers=self._carriers,
-        )  # fmt: skip
 
 
 async def test_batch_reads_no_more_of_a_table_that_has_grown(postgresql_url: str) -> None:
@@ -103,7 +93,7 @@ async def test_batch_reads_no_more_of_a_table_that_has_grown(postgresql_url: str
         )
         epoch = await database.write(lambda tx: duties.take(tx, "send", "node", 60_000))
         assert epoch
-        traffic = _Traffic(database, channel, agent.id, epoch)
+        traffic = _Traffic(Desk(database, channel, agent.id, ""), epoch)
         read = [await traffic.round() for _ in range(ROUNDS)]
     finally:
         await database.close()
