@@ -15,7 +15,7 @@ from bridge.store import channels, lanes, standings
 from bridge.store.changes_log import note_changes, step_for_message
 from bridge.store.engine import Statement, Tx
 from bridge.store.procedure import Hold, HoldNames, Procedure, SkipIf
-from bridge.store.receipts import settle_status
+from bridge.store.receipts import SETTLE
 from bridge.store.standings import Verdict
 from bridge.store.writer import ranked
 from bridge.text import clean
@@ -124,11 +124,8 @@ _MOVE = """UPDATE lanes SET
     WHERE conversation_id = new.conversation_id"""
 _FINISH = Procedure(
     "finish", HoldNames("external_id"), _MESSAGES, _LANES, _OUTCOME, _NO_NEWS, _STATE, _CHANGED, _MOVE,
-    # Whom a receipt has overtaken.
-    found="message_id",
-    query="""SELECT DISTINCT r.message_id FROM {rows} JOIN attempts a ON a.message_id = r.message_id
-        JOIN receipts rc ON rc.channel_id = a.channel_id AND rc.external_id = a.external_id
-        WHERE r.status = 'sent' AND a.outcome = 'accepted'""",
+    # Receipts may have come before the answer.
+    SkipIf("new.status <> 'sent'"), SETTLE,
     id="uuid", message_id="uuid", conversation_id="uuid", outcome="text", external_id="text", reason="text",
     status="text", wait="bigint",
 )  # fmt: skip
@@ -190,15 +187,16 @@ async def start(tx: Tx, starts: Sequence[Start]) -> list[bool]:
 async def finish(tx: Tx, finishes: Sequence[Finish]) -> list[None]:
     """Record outcomes, forward only, and let all that hangs on them follow."""
     now = now_ms()
-    await _learn(tx, finishes, now)
+    if any(f.closes or f.moved_to or f.pause for f in finishes):
+        await tx.begin()
+        await _learn(tx, finishes, now)
     rows = [
         {"id": f.id or None, "message_id": f.message_id, "conversation_id": f.conversation_id,
          "outcome": f.outcome, "external_id": f.external_id or None, "reason": f.reason,
          "status": f.status, "wait": f.wait}
         for f in sorted(finishes, key=lambda f: (f.message_id, f.id))
     ]  # fmt: skip
-    overtaken = [found.message_id for found in await _FINISH.call(tx, rows, now)]
-    await settle_status(tx, overtaken, now)
+    await _FINISH.call(tx, rows, now)
     return [None] * len(finishes)
 
 

@@ -11,9 +11,9 @@ Kind = Literal["message", "conversation", "activity", "contact", "channels"]
 # (kind, conversation id, id of the message, activity or contact)
 Change = tuple[Kind, str | None, str | None]
 
-_INSERT = "INSERT INTO changes (kind, conversation_id, subject_id, at)"
+INTO_CHANGES = "INSERT INTO changes (kind, conversation_id, subject_id, at)"
 _CHANGES = Batch(
-    f"""{_INSERT}
+    f"""{INTO_CHANGES}
     SELECT kind, conversation_id, subject_id, CAST(:now AS bigint) FROM {{rows}}""",
     kind="text", conversation_id="uuid", subject_id="uuid",
 )  # fmt: skip
@@ -30,4 +30,4 @@ async def note_changes(tx: Tx, changes: Sequence[Change], now: int) -> None:
 
 def step_for_message(conversation_id: str, message_id: str, rest: str = "") -> str:
     """The step of a procedure that appends a message: where its ids come from, and when."""
-    return f"{_INSERT} SELECT 'message', {conversation_id}, {message_id}, :now {rest}"
+    return f"{INTO_CHANGES} SELECT 'message', {conversation_id}, {message_id}, :now {rest}"

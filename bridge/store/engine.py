@@ -8,9 +8,9 @@ Work on the database is an `async` function of a `Tx`, written once:
 
     await database.write(rename)
 
-On SQLite such a function runs to its end in one go (nothing in it waits for anything but its `Tx`,
-so it never suspends), in a thread, or in the event loop where it is a hot write; on PostgreSQL it
-runs in an event loop. It must await only its `Tx`.
+On SQLite such a function runs to its end in one go in a thread (nothing in it waits for anything
+but its `Tx`, so it never suspends); hot writes there, and all work on PostgreSQL, run in an event
+loop. It must await only its `Tx`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import orjson
 import sqlalchemy as sa
@@ -55,8 +55,8 @@ class Stored(Protocol):
         """The statements that make it on a connection to SQLite."""
         ...
 
-    def sqlite_call(self) -> str:
-        """The statement that runs it on SQLite."""
+    def sqlite_fill(self) -> str:
+        """The statement that brings a row to where the call on SQLite finds it."""
         ...
 
     def sqlite_found(self) -> str:
@@ -68,10 +68,26 @@ class Stored(Protocol):
         ...
 
 
+class Call(NamedTuple):
+    """A procedure, the rows to run it over, and the time in Unix ms that it goes by."""
+
+    procedure: Stored
+    rows: Sequence[Mapping[str, Any]]
+    now: int
+
+
 class Tx(Protocol):
-    """A transaction: statements in, rows out."""
+    """Statements in, rows out. What `write` runs is one transaction; see `begin` for hot work."""
 
     engine: EngineName
+
+    async def begin(self) -> None:
+        """Make one transaction of what follows, until the work is done.
+
+        In hot work each call is a transaction by itself, unless it comes after this. In any other work,
+        and a second time, it does nothing.
+        """
+        ...
 
     async def run(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Execute, and return all rows (none for a statement without `RETURNING`)."""
@@ -88,8 +104,8 @@ class Tx(Protocol):
         """
         ...
 
-    async def call(self, procedure: Stored, rows: Sequence[Mapping[str, Any]], now: int) -> str | None:
-        """Run a procedure over rows; its answer is a JSON list, or nothing."""
+    async def call(self, calls: Sequence[Call]) -> Sequence[str | None]:
+        """Make calls, all in one statement; each answer is a JSON list, or nothing."""
         ...
 
 
@@ -117,8 +133,6 @@ class Database(ABC):
     """Where everything is kept. Errors of the engine arrive translated (`failures.py`)."""
 
     engine: EngineName
-    # How many jobs share a hot transaction at most.
-    most_jobs: int
 
     @abstractmethod
     async def read(self, work: Work[T]) -> T:
@@ -132,10 +146,11 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def begin(self, work: Work[T], ended: Ended) -> None:
-        """Have `work` done once, as soon as can be; the loop calls `ended(result, error)`.
+    def dispatch(self, work: Work[T], ended: Ended) -> None:
+        """Have hot `work` done as soon as can be; the loop calls `ended(result, error)`.
 
-        For hot writes: on SQLite they run in the loop, on PostgreSQL in a thread of their own.
+        It runs in the loop on SQLite, in a thread of its own on PostgreSQL; a call commits with its
+        statement (`Tx.begin`). It is run again where another transaction was in the way.
         """
 
     @abstractmethod

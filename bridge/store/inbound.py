@@ -14,7 +14,7 @@ from typing import Any
 from bridge.ids import new_id, now_ms
 from bridge.models import Aside, Edit, Event, Ignored, Inbound, Receipt, Standing
 from bridge.store import albums, edits, receipts, standings
-from bridge.store.changes_log import note_changes, step_for_message
+from bridge.store.changes_log import INTO_CHANGES, note_changes, step_for_message
 from bridge.store.engine import Batch, Tx, to_json
 from bridge.store.procedure import Hold, Procedure, SkipIf
 from bridge.store.quotes import quoted
@@ -43,7 +43,7 @@ class Taken:
 class _Item:
     """One event on its way through the tables; its own message, if it makes one, has its id.
 
-    What is empty at first is known once it is stored.
+    What is empty at first is known once it has been looked up.
     """
 
     channel_id: int
@@ -112,6 +112,15 @@ _MESSAGES = """INSERT INTO messages (id, conversation_id, seq, direction, kind, 
 
 _CHANGES = step_for_message("conversation_id", "id", "FROM messages WHERE id = new.id")
 
+# A line in the thread before the message that opened it again.
+_REOPENED = """INSERT INTO activity (id, conversation_id, after_seq, kind, at)
+    SELECT new.line_id, c.id, m.seq - 1, 'reopened', :now FROM messages m
+    JOIN conversations c ON c.id = m.conversation_id AND c.reopened_at = :now
+    WHERE m.id = new.id AND NOT EXISTS (SELECT 1 FROM activity a
+        WHERE a.conversation_id = c.id AND a.at = :now AND a.kind = 'reopened')"""
+_SAID = f"""{INTO_CHANGES} SELECT 'activity', conversation_id, id, :now
+    FROM activity WHERE {{touched}} AND id = new.line_id"""
+
 _THREADS = Hold(
     """JOIN addresses a ON a.channel_id = r.channel_id AND a.urn = r.urn
     JOIN conversations t ON t.contact_id = a.contact_id AND t.ended_at IS NULL""",
@@ -120,16 +129,18 @@ _THREADS = Hold(
 
 _TAKE = Procedure(
     "take", _THREADS, _EVENTS, _KNOWN_OR_NOBODY, _ADDRESSES, _CONTACTS, _SILENT, _CONVERSATIONS, _JOINS,
-    _MESSAGES, _CHANGES,
-    found="n, address_id, contact_id, conversation_id, seq, reopened",
-    query="""SELECT r.n, a.id AS address_id, a.contact_id, m.conversation_id, m.seq,
-            c.reopened_at = :now AS reopened
-        FROM {rows} JOIN events e ON e.id = r.id
-        LEFT JOIN addresses a ON a.channel_id = r.channel_id AND a.urn = r.urn
-        LEFT JOIN messages m ON m.id = r.id LEFT JOIN conversations c ON c.id = m.conversation_id""",
+    _MESSAGES, _CHANGES, _REOPENED, _SAID,
+    found="n", query="SELECT r.n FROM {rows} JOIN events e ON e.id = r.id",
     n="int", id="uuid", channel_id="int", key="text", body="text", state="text", error="text", urn="text",
-    says="int", address_id="uuid", contact_id="uuid", conversation_id="uuid", name="text", handle="text",
-    kind="text", text="text", data="text", external_id="text", album="text", provider_at="bigint",
+    says="int", address_id="uuid", contact_id="uuid", conversation_id="uuid", line_id="uuid", name="text",
+    handle="text", kind="text", text="text", data="text", external_id="text", album="text",
+    provider_at="bigint",
+)  # fmt: skip
+
+_PLACES = Batch(
+    """SELECT r.id, a.id AS address_id, a.contact_id, m.conversation_id FROM {rows}
+    JOIN addresses a ON a.channel_id = r.channel_id AND a.urn = r.urn LEFT JOIN messages m ON m.id = r.id""",
+    id="uuid", channel_id="int", urn="text",
 )  # fmt: skip
 
 _QUOTES = Batch(
@@ -153,12 +164,6 @@ _UPLOADS = Batch(
     id="uuid", message_id="uuid", position="int", owner="text",
 )  # fmt: skip
 
-_REOPENED = Batch(
-    """INSERT INTO activity (id, conversation_id, after_seq, kind, at)
-    SELECT id, conversation_id, after_seq, 'reopened', CAST(:now AS bigint) FROM {rows}""",
-    id="uuid", conversation_id="uuid", after_seq="int",
-)  # fmt: skip
-
 
 @ranked(1, "messages")
 async def receive(tx: Tx, intakes: Sequence[Intake]) -> list[Taken]:
@@ -170,16 +175,20 @@ async def receive(tx: Tx, intakes: Sequence[Intake]) -> list[Taken]:
         for intake, result in zip(intakes, taken, strict=True)
         for event in intake.events
     ]
+    if not all(_is_simple(item.event) for item in items):
+        await tx.begin()
     fresh = await _take(tx, [item for item in items if _is_kept(item.event)], now)
-    messages = [item for item in fresh if isinstance(item.event, Inbound)]
+    rest = [item for item in fresh if not _is_simple(item.event)]
+    await _place(tx, rest)
+    messages = [item for item in rest if isinstance(item.event, Inbound)]
     files = await _join_albums(tx, [item for item in messages if item.event.album], now)
     await _files(tx, messages, files, now)
     await _quote(tx, [item for item in messages if item.event.reply_to or item.event.quote])
-    edited = [i for i in fresh if isinstance(i.event, Edit)]
+    edited = [item for item in rest if isinstance(item.event, Edit)]
     await edits.apply(tx, [(i.contact_id, i.channel_id, i.event) for i in edited], now)
     verdicts = [
         Verdict(i.address_id, i.event.state, i.event.reason, i.event.opt_in)
-        for i in fresh
+        for i in rest
         if isinstance(i.event, Standing)
     ]
     await standings.apply(tx, verdicts, now)
@@ -192,25 +201,35 @@ def _is_kept(event: Event) -> bool:
     return not isinstance(event, Receipt) and (not isinstance(event, Ignored) or bool(event.parked))
 
 
+def _is_simple(event: Event) -> bool:
+    """Whether the procedure does all that there is to do."""
+    if isinstance(event, Inbound):
+        return not (event.media or event.album or event.reply_to or event.quote or event.uploads)
+    return isinstance(event, Aside | Ignored)
+
+
 async def _take(tx: Tx, items: list[_Item], now: int) -> list[_Item]:
     """Write what is new, with its address, contact, conversation and message; the items that were."""
     rows = [_row(n, item) for n, item in enumerate(items)]
     rows.sort(key=lambda row: (row["channel_id"], row["urn"], row["n"]))
-    fresh = []
-    reopened: dict[str, int] = {}
-    for found in sorted(await _TAKE.call(tx, rows, now)):
-        item = items[found.n]
-        item.address_id, item.contact_id = found.address_id, found.contact_id
-        fresh.append(item)
+    fresh = [items[found.n] for found in sorted(await _TAKE.call(tx, rows, now))]
+    for item in fresh:
         item.taken.new += 1
         if isinstance(item.event, Aside):
             item.taken.asides.append(item.event)
-        if found.conversation_id:
-            item.message_id, item.conversation_id = item.id, found.conversation_id
-        if found.reopened:
-            reopened.setdefault(found.conversation_id, found.seq - 1)
-    await _say_reopened(tx, reopened, now)
     return fresh
+
+
+async def _place(tx: Tx, items: list[_Item]) -> None:
+    """Find out where in the tables items went."""
+    urns = {item.id: getattr(item.event, "urn", "") for item in items}
+    rows = [{"id": item.id, "channel_id": item.channel_id, "urn": urns[item.id]} for item in items]
+    found = {row.id: row for row in await _PLACES.run_all(tx, rows)}
+    for item in items:
+        place = found[item.id]
+        item.address_id, item.contact_id = place.address_id, place.contact_id
+        if place.conversation_id:
+            item.message_id, item.conversation_id = item.id, place.conversation_id
 
 
 def _row(n: int, item: _Item) -> dict[str, Any]:
@@ -227,7 +246,7 @@ def _row(n: int, item: _Item) -> dict[str, Any]:
         stem = item.id[:-1]
         row |= {
             "urn": event.urn, "address_id": stem + "a", "contact_id": stem + "b",
-            "conversation_id": stem + "c", "name": "", "handle": "",
+            "conversation_id": stem + "c", "line_id": stem + "d", "name": "", "handle": "",
         }  # fmt: skip
     if isinstance(event, Inbound):
         row |= {
@@ -237,14 +256,6 @@ def _row(n: int, item: _Item) -> dict[str, Any]:
             "provider_at": event.provider_at,
         }  # fmt: skip
     return row
-
-
-async def _say_reopened(tx: Tx, reopened: Mapping[str, int], now: int) -> None:
-    """A line in each thread, before the message that opened it again: `{conversation id: its place}`."""
-    lines = {new_id(): conversation_id for conversation_id in reopened}
-    rows = [{"id": i, "conversation_id": c, "after_seq": reopened[c]} for i, c in lines.items()]
-    await _REOPENED.run_all(tx, rows, now=now)
-    await note_changes(tx, [("activity", lines[line], line) for line in lines], now)
 
 
 async def _join_albums(tx: Tx, items: Sequence[_Item], now: int) -> dict[str, int]:

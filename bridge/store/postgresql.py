@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import asyncpg
@@ -16,7 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bridge.errors import SettingsError, Unavailable
-from bridge.store.engine import PATIENCE, Database, Ended, EngineName, Row, Spelled, Stored, Work, to_json
+from bridge.store.engine import PATIENCE, Call, Database, Ended, EngineName, Row, Spelled, Tx, Work, to_json
 from bridge.store.failures import Contended, translate
 
 T = TypeVar("T")
@@ -48,14 +47,24 @@ _SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "v
 
 
 class _AsyncTx:
-    """A `Tx` over an asyncpg connection, which has these `procedures` already."""
+    """A `Tx` over an asyncpg connection, which has these `procedures` already.
+
+    Its transaction ends with `until`.
+    """
 
     engine: EngineName = "postgresql"
 
-    def __init__(self, connection: AsyncConnection, raw: Any, procedures: set[str]) -> None:
+    def __init__(
+        self, connection: AsyncConnection, raw: Any, procedures: set[str], until: AsyncExitStack
+    ) -> None:
         self._connection = connection
         self._raw = raw
         self._procedures = procedures
+        self._until = until
+
+    async def begin(self) -> None:
+        if not self._raw.is_in_transaction():
+            await self._until.enter_async_context(self._raw.transaction())
 
     async def run(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Row]:
         result = await self._connection.execute(statement, params)
@@ -68,17 +77,17 @@ class _AsyncTx:
         found = await self._raw.fetch(statement.sql, *values)
         return statement.rows(found, found[0].keys) if found else ()
 
-    async def call(self, procedure: Stored, rows: Sequence[Mapping[str, Any]], now: int) -> str | None:
-        if procedure.name not in self._procedures:
-            await self._raw.execute(procedure.on_postgresql())
-            self._procedures.add(procedure.name)
-        answer: str | None = await self._raw.fetchval(
-            f"SELECT pg_temp.{procedure.name}($1, $2, $3)",
-            to_json(rows),
-            to_json([procedure.keys(row) for row in rows]),
-            now,
-        )
-        return answer
+    async def call(self, calls: Sequence[Call]) -> Sequence[str | None]:
+        parts: list[str] = []
+        values: list[Any] = []
+        for procedure, rows, now in calls:
+            if procedure.name not in self._procedures:
+                await self._raw.execute(procedure.on_postgresql())
+                self._procedures.add(procedure.name)
+            at = len(values) + 1
+            parts.append(f"pg_temp.{procedure.name}(${at}, ${at + 1}, ${at + 2})")
+            values += [to_json(rows), to_json([procedure.keys(row) for row in rows]), now]
+        return tuple(await self._raw.fetchrow(f"SELECT {', '.join(parts)}", *values))
 
 
 def _was_cancelled(error: BaseException) -> bool:
@@ -139,16 +148,34 @@ class _Pool:
 
     async def read(self, work: Work[T]) -> T:
         """Do some work statement by statement: a transaction would double what travels for most of it."""
-        return await self._run(work, contextlib.nullcontext)
+        return await self._run(work)
 
-    async def _run(self, work: Work[T], around: Callable[[Any], AbstractAsyncContextManager[Any]]) -> T:
+    async def write(self, work: Work[T]) -> T:
+        """Do some work in a transaction, again if another one was in the way."""
+
+        async def as_one(tx: Tx) -> T:
+            await tx.begin()
+            return await work(tx)
+
+        return await self.hot(as_one)
+
+    async def hot(self, work: Work[T]) -> T:
+        """Do some work, again if another transaction was in the way."""
+        for tries in range(_TRIES):
+            try:
+                return await self._run(work)
+            except Contended:
+                await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311  # jitter, no secret
+        raise Unavailable("The database is too busy")
+
+    async def _run(self, work: Work[T]) -> T:
         with translate(*_ERRORS):
             async with asyncio.timeout(_LIFETIME), self._engine.connect() as connection:
                 raw: Any = (await connection.get_raw_connection()).driver_connection
                 procedures: set[str] = connection.info.setdefault("procedures", set())
                 try:
-                    async with around(raw):
-                        return await work(_AsyncTx(connection, raw, procedures))
+                    async with AsyncExitStack() as until:
+                        return await work(_AsyncTx(connection, raw, procedures, until))
                 except BaseException as error:
                     procedures.clear()  # what was made in this transaction is gone
                     cancelled = _was_cancelled(error)
@@ -158,15 +185,6 @@ class _Pool:
                     if cancelled:
                         raise asyncio.CancelledError from error
                     raise
-
-    async def write(self, work: Work[T]) -> T:
-        """Do some work in a transaction, again if another one was in the way."""
-        for tries in range(_TRIES):
-            try:
-                return await self._run(work, lambda raw: raw.transaction())
-            except Contended:
-                await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311  # jitter, no secret
-        raise Unavailable("The database is too busy")
 
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:
         """Run a synchronous function on a connection in a transaction."""
@@ -194,8 +212,8 @@ class _HotWrites:
         self._thread = threading.Thread(target=self._loop.run_forever, name="postgresql-write", daemon=True)
         self._thread.start()
 
-    def begin(self, work: Work[Any], ended: Ended) -> None:
-        """Do some work in a transaction; the caller's loop hears how it ended."""
+    def dispatch(self, work: Work[Any], ended: Ended) -> None:
+        """Do some hot work; the caller's loop hears how it ended."""
         self._loop.call_soon_threadsafe(self._start, work, ended, asyncio.get_running_loop())
 
     def _start(self, work: Work[Any], ended: Ended, caller: asyncio.AbstractEventLoop) -> None:
@@ -205,7 +223,7 @@ class _HotWrites:
 
     async def _run(self, work: Work[Any], ended: Ended, caller: asyncio.AbstractEventLoop) -> None:
         try:
-            result = await self._pool.write(work)
+            result = await self._pool.hot(work)
         except BaseException as error:  # noqa: BLE001  # whoever began it decides
             caller.call_soon_threadsafe(ended, None, error)
         else:
@@ -227,7 +245,6 @@ class PostgresDatabase(Database):
     """One pool for the main loop, and a thread for the hot writes once there are any."""
 
     engine: EngineName = "postgresql"
-    most_jobs = 200
 
     def __init__(self, url: URL, pool: int = 10) -> None:
         self._url = url
@@ -240,10 +257,10 @@ class PostgresDatabase(Database):
     async def write(self, work: Work[T]) -> T:
         return await self._pool.write(work)
 
-    def begin(self, work: Work[T], ended: Ended) -> None:
+    def dispatch(self, work: Work[T], ended: Ended) -> None:
         if self._hot is None:
             self._hot = _HotWrites(self._url)
-        self._hot.begin(work, ended)
+        self._hot.dispatch(work, ended)
 
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:
         return await self._pool.schema(change)

@@ -2,7 +2,7 @@
 
 A statement of its own costs a round trip on PostgreSQL, and on SQLite a turn at the interpreter,
 which a busy event loop gives away slowly. The hot writes are a dozen statements each; as one call
-they cost little more than one of them (ADR 14).
+they cost little more than one of them (ADR 14), and one that commits with it (ADR 15).
 
 Both engines can do it, each in its way: PostgreSQL with a temporary function, SQLite with a
 temporary trigger on a view that holds nothing. Temporary, so that they are always those of this
@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import orjson
 
-from bridge.store.engine import EngineName, Tx, spelled_for
+from bridge.store.engine import Call, EngineName, Tx, spelled_for
 
 Kind = Literal["uuid", "int", "bigint", "text"]
 
@@ -81,7 +81,7 @@ class Procedure:
         """Run it over all rows, in their order; nothing happens for none."""
         if not rows:
             return ()
-        answer = await tx.call(self, rows, now)
+        (answer,) = await tx.call([Call(self, rows, now)])
         return [*map(self._row._make, orjson.loads(answer))] if answer else ()
 
     def values(self, row: Mapping[str, Any]) -> Sequence[Any]:
@@ -95,23 +95,19 @@ class Procedure:
     def on_sqlite(self) -> list[str]:
         """What makes it on a connection to SQLite.
 
-        A view to insert rows into, its trigger, and a table for what the query must know of the rows.
+        A table for the rows, a view to insert them into, and its trigger.
         """
-        columns = ", ".join(f"NULL AS {name}" for name in (*self._columns, "p_now"))
-        steps = "".join(f"{self._on_sqlite(step)}; " for step in self._steps)
-        kept = ", ".join(f"new.{name}" for name in self._asked)
-        keep = f"INSERT INTO {self.name}_rows VALUES ({kept}); " if self._query else ""
+        names = (*self._columns, "p_now")
+        steps = "; ".join(map(self._on_sqlite, self._steps))
         return [
-            f"CREATE TEMP TABLE IF NOT EXISTS {self.name}_rows ({', '.join(self._asked) or 'none'})",
-            f"CREATE TEMP VIEW IF NOT EXISTS {self.name} AS SELECT {columns}",
-            f"CREATE TEMP TRIGGER IF NOT EXISTS {self.name}_row INSTEAD OF INSERT ON {self.name} BEGIN "
-            + keep + steps + "END",
-        ]  # fmt: skip
+            f"CREATE TEMP TABLE IF NOT EXISTS {self.name}_rows ({', '.join(names)})",
+            *sqlite_trigger(self.name, f"SELECT * FROM {self.name}_rows", steps),
+        ]
 
-    def sqlite_call(self) -> str:
-        """The call on SQLite, once for each row."""
+    def sqlite_fill(self) -> str:
+        """What brings a row to the table, with the time as its last value."""
         marks = ", ".join("?" for _ in (*self._columns, "p_now"))
-        return f"INSERT INTO {self.name} VALUES ({marks})"
+        return f"INSERT INTO {self.name}_rows VALUES ({marks})"
 
     def sqlite_found(self) -> str:
         """The query of its answer on SQLite, after the call; `?1` is the time. Empty where none is wanted."""
@@ -154,6 +150,14 @@ class Procedure:
     @staticmethod
     def _spelled(engine: EngineName, sql: str, now: str) -> str:
         return spelled_for(engine, sql).replace(":now", now)
+
+
+def sqlite_trigger(name: str, columns: str, steps: str) -> list[str]:
+    """What makes a view, and a trigger of that name: its steps are what an insert into the view does."""
+    return [
+        f"CREATE TEMP VIEW IF NOT EXISTS {name} AS {columns}",
+        f"CREATE TEMP TRIGGER IF NOT EXISTS {name}_row INSTEAD OF INSERT ON {name} BEGIN {steps}; END",
+    ]
 
 
 def _taking(hold: Holding) -> str:

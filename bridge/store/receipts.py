@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from bridge.models import Receipt
-from bridge.store.changes_log import note_changes
-from bridge.store.engine import Batch, Lock, Statement, Tx
-from bridge.store.procedure import holding_name
+from bridge.store.changes_log import note_changes, step_for_message
+from bridge.store.engine import Batch, Statement, Tx
+from bridge.store.procedure import Hold, Procedure, holding_name
 
 # `failed` and `delivered` both end the matter: whichever came first stays. Only `read` adds to it.
 RANK = {"sent": 1, "delivered": 2, "failed": 2, "read": 3}
@@ -32,18 +31,25 @@ _MESSAGES_OF = Batch(
     channel_id="int", external_id="text",
 )  # fmt: skip
 
-# The rows are locked before their parts are read: two nodes with a receipt each see both.
-_LOCK = Lock("messages")
-_PARTS = Batch(
-    """SELECT m.id, m.status, m.conversation_id, rc.status AS receipt, rc.reason FROM {rows}
-    JOIN messages m ON m.id = r.id AND m.status IN ('sent', 'delivered')
-    JOIN attempts a ON a.message_id = m.id AND a.outcome = 'accepted'
-    LEFT JOIN receipts rc ON rc.channel_id = a.channel_id AND rc.external_id = a.external_id""",
-    id="uuid",
-)  # fmt: skip
-_STATUS = Batch(
-    "UPDATE messages SET status = r.status, reason = r.reason FROM {rows} WHERE messages.id = r.id",
-    id="uuid", status="text", reason="text",
+# What the receipts of all parts say together: one failed part fails the message; else it is as far as its
+# slowest part. The row is locked before its parts are read: two nodes with a receipt each see both.
+SETTLE = """UPDATE messages SET status = t.status, reason = t.reason FROM (
+        SELECT CASE WHEN max(CASE WHEN rc.status = 'failed' THEN 1 END) = 1 THEN 'failed'
+                ELSE CASE min(coalesce(rc.rank, 1)) WHEN 2 THEN 'delivered' WHEN 3 THEN 'read' ELSE 'sent' END
+            END AS status,
+            coalesce(max(CASE WHEN rc.status = 'failed' THEN rc.reason END), '') AS reason
+        FROM attempts a
+        LEFT JOIN receipts rc ON rc.channel_id = a.channel_id AND rc.external_id = a.external_id
+        WHERE a.message_id = new.message_id AND a.outcome = 'accepted') AS t
+    WHERE messages.id = new.message_id AND t.status <> 'sent'
+        AND (messages.status = 'sent' OR messages.status = 'delivered' AND t.status = 'read')"""
+_SETTLE = Procedure(
+    "settle", Hold("JOIN messages t ON t.id = r.message_id", by="t.id"), SETTLE,
+    step_for_message(
+        "m.conversation_id", "m.id",
+        "FROM (SELECT 1 WHERE {touched}) AS t CROSS JOIN messages m WHERE m.id = new.message_id",
+    ),
+    message_id="uuid",
 )  # fmt: skip
 
 _PULLED = Statement(
@@ -75,33 +81,12 @@ async def record(tx: Tx, found: Sequence[tuple[int, Receipt]], now: int) -> None
     ]  # fmt: skip
     await hold_names(tx, (external_id for _, external_id in furthest))
     await _RECEIPTS.run_all(tx, rows, now=now)
-    messages = [row.message_id for row in await _MESSAGES_OF.run_all(tx, rows)]
-    await _LOCK.take(tx, messages)
-    await settle_status(tx, messages, now)
+    await settle_status(tx, [row.message_id for row in await _MESSAGES_OF.run_all(tx, rows)], now)
 
 
 async def settle_status(tx: Tx, message_ids: Sequence[str], now: int) -> None:
-    """Set sent messages, whose rows are locked, to what the receipts of all their parts say together."""
-    rows = [{"id": message_id} for message_id in sorted(set(message_ids))]
-    parts: dict[str, list[Any]] = {}
-    for row in await _PARTS.run_all(tx, rows):
-        parts.setdefault(row.id, []).append(row)
-    moved = []
-    for message_id, found in parts.items():
-        status, reason = _together(found)
-        if status != found[0].status and RANK[status] > RANK[found[0].status]:
-            moved.append((message_id, found[0].conversation_id, status, reason))
-    await _STATUS.run_all(tx, [{"id": m[0], "status": m[2], "reason": m[3]} for m in moved])
-    await note_changes(tx, [("message", conversation, message) for message, conversation, *_ in moved], now)
-
-
-def _together(parts: Sequence[Any]) -> tuple[str, str]:
-    """One failed part fails the message; else it is as far as its slowest part."""
-    for part in parts:
-        if part.receipt == "failed":
-            return "failed", part.reason
-    slowest = min((part.receipt or "sent" for part in parts), key=lambda status: RANK[status])
-    return slowest, ""
+    """Set sent messages to what the receipts of all their parts say together."""
+    await _SETTLE.call(tx, [{"message_id": message_id} for message_id in sorted(set(message_ids))], now)
 
 
 async def acknowledge(

@@ -2,6 +2,9 @@
 
 A reply is accepted in one transaction: its place in the conversation, its files, its lane. The same
 `client_id` again is the same message; with another body it is a conflict.
+
+What a draft meets is read first, and nothing is held meanwhile. The call that accepts it demands that
+it still is so: a draft that this leaves out looks again.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any, Literal
 
 import orjson
 
-from bridge.errors import BridgeError, Conflict, Invalid, NotFound
+from bridge.errors import BridgeError, Conflict, Invalid, NotFound, Unavailable
 from bridge.ids import now_ms
 from bridge.models import Limits
 from bridge.store import messages
@@ -79,13 +82,10 @@ Outcome = Accepted | BridgeError
 
 ADDRESSES = Lock("addresses", "contact_id")
 _FILES = Lock("attachments")
+_THREADS = Lock("conversations")
 # What a draft meets: its conversation, the address that it would take, what it quotes, and itself.
-_LOOK = Procedure(
-    "look", Hold("JOIN conversations t ON t.id = r.conversation_id", by="t.id"),
-    found="""draft_id, same_id, same_data, last_seq, contact_id, ended_at, current_id, address_id, channel_id,
-        state, consent_at, owner_id, quote_text, quote_external_id, quote_channel_id""",
-    query="""SELECT r.id AS draft_id, s.id AS same_id, s.data AS same_data,
-        c.last_seq, c.contact_id, c.ended_at,
+_LOOK = Batch(
+    """SELECT r.id AS draft_id, s.id AS same_id, s.data AS same_data, c.contact_id, c.ended_at,
         (SELECT n.id FROM conversations n WHERE n.contact_id = c.contact_id AND n.ended_at IS NULL)
             AS current_id, a.id AS address_id, a.channel_id, a.state,
         a.consent_at, a.contact_id AS owner_id, q.text AS quote_text,
@@ -118,83 +118,122 @@ LANES = Batch(
     conversation_id="uuid", channel_id="int",
 )  # fmt: skip
 _ACCEPT = Procedure(
-    "accept",
+    "accept", Hold("JOIN conversations t ON t.id = r.conversation_id", by="t.id"),
     """INSERT INTO messages (id, conversation_id, seq, direction, channel_id, address_id, agent_id, client_id,
         text, data, status, created_at, deadline_at)
-    VALUES (new.id, new.conversation_id, new.seq, new.direction, new.channel_id, new.address_id, new.agent_id,
-        new.client_id, new.text, new.data, new.status, :now, new.deadline_at)""",
+    SELECT new.id, c.id, c.last_seq + 1, new.direction, new.channel_id, new.address_id, new.agent_id,
+        new.client_id, new.text, new.data, new.status, :now, new.deadline_at
+    FROM conversations c WHERE c.id = new.conversation_id AND (new.direction = 'note'
+        OR (c.ended_at IS NULL OR new.revives = 1) AND EXISTS (SELECT 1 FROM addresses a
+            WHERE a.id = new.address_id AND a.contact_id = c.contact_id AND a.channel_id = new.channel_id
+                AND a.state = 'open' AND a.consent_at IS NOT NULL))
+    ON CONFLICT DO NOTHING""",
+    SkipIf("NOT {touched}"),
     # A reply answers the customer: nobody waits any more, and what was above it has been read. Into a
     # thread that had ended it brings it back: it is where the customer's answer belongs.
-    """UPDATE conversations SET last_seq = new.seq, last_message_at = :now,
+    """UPDATE conversations SET last_seq = last_seq + 1, last_message_at = :now,
         waiting_since = CASE WHEN new.direction = 'outbound' THEN NULL ELSE waiting_since END,
         unread = CASE WHEN new.direction = 'outbound' THEN 0 ELSE unread END,
-        read_seq = CASE WHEN new.direction = 'outbound' THEN new.seq ELSE read_seq END,
+        read_seq = CASE WHEN new.direction = 'outbound' THEN last_seq + 1 ELSE read_seq END,
         ended_at = CASE WHEN new.direction = 'outbound' THEN NULL ELSE ended_at END
     WHERE id = new.conversation_id""",
     step_for_message("new.conversation_id", "new.id"),
     SkipIf("new.status <> 'queued'"),
     f"""INSERT INTO lanes (conversation_id, channel_id, due_at)
     VALUES (new.conversation_id, new.channel_id, {{now}}) {_LATER}""",
-    id="uuid", conversation_id="uuid", seq="int", direction="text", channel_id="int", address_id="uuid",
+    found="id", query="SELECT r.id FROM {rows} JOIN messages m ON m.id = r.id",
+    id="uuid", conversation_id="uuid", direction="text", channel_id="int", address_id="uuid",
     agent_id="uuid", client_id="text", text="text", data="text", status="text", deadline_at="bigint",
+    revives="int",
 )  # fmt: skip
+# How often a draft looks whose thread changes at the very moment in which it is accepted.
+_LOOKS = 3
 
 
 @ranked(2, "replies")
 async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
     """Accept what can be accepted; the others get the error that says why."""
-    now = now_ms()
-    routes = await _look(tx, drafts, now)
+    places: dict[str, _Place | BridgeError] = {}
+    left = list(drafts)
+    for _ in range(_LOOKS):
+        places |= await _accept(tx, left)
+        left = [draft for draft in left if draft.id not in places]
+        if not left:
+            break
+    else:
+        raise Unavailable("These conversations change too fast")
+    shown = await messages.views(tx, {p.message_id for p in places.values() if isinstance(p, _Place)})
+    return [_outcome(places, places[draft.id], shown) for draft in drafts]
+
+
+async def _accept(tx: Tx, drafts: Sequence[Draft]) -> dict[str, _Place | BridgeError]:
+    """What becomes of each draft by its id, but for those whose thread changed meanwhile."""
+    routes = await _look(tx, drafts)
+    if any(draft.attachments for draft in drafts) or any(_has_ended(route) for route in routes.values()):
+        routes = await _look_closely(tx, drafts)
     places = _repeats(drafts, routes)
     fresh = [draft for draft in drafts if draft.id not in places]
-    ended = [routes[d.id].contact_id for d in fresh if d.id in routes and routes[d.id].ended_at is not None]
-    if ended:  # its customer may begin a newer thread at this moment: their addresses are held for that
-        await ADDRESSES.take(tx, ended)
-        routes = await _look(tx, fresh, now)
     uploads = await _uploads(tx, fresh)
-    seqs: dict[str, int] = {}
-    rows: list[dict[str, Any]] = []
+    rows: dict[str, dict[str, Any]] = {}
     for draft in fresh:
         route = routes.get(draft.id)
         error = _refusal(draft, route, uploads)
         if error or route is None:
             places[draft.id] = error or NotFound("There is no such conversation")
             continue
-        seq = seqs[draft.conversation_id] = seqs.get(draft.conversation_id, route.last_seq) + 1
-        rows.append(_row(draft, route, seq))
-        channel = rows[-1]["channel_id"] if rows[-1]["status"] == "queued" else None
-        places[draft.id] = _Place(draft.id, True, channel)
+        rows[draft.id] = _row(draft, route)
         for upload in draft.attachments:
             uploads.pop(upload, None)
-    await _store(tx, rows, drafts, now)
-    shown = await messages.views(tx, {row["id"] for row in rows} | _repeated(places))
-    return [_outcome(places, places[draft.id], shown) for draft in drafts]
+    # Stable, so that drafts of one conversation keep their order.
+    in_order = sorted(rows.values(), key=lambda row: row["conversation_id"])
+    made = {found.id for found in await _ACCEPT.call(tx, in_order, now_ms())}
+    await _attach(tx, [draft for draft in fresh if draft.id in made])
+    for made_id in made:
+        row = rows[made_id]
+        places[made_id] = _Place(made_id, True, row["channel_id"] if row["status"] == "queued" else None)
+    return places
 
 
-def _repeated(places: Mapping[str, _Place | BridgeError]) -> set[str]:
-    return {place.message_id for place in places.values() if isinstance(place, _Place) and not place.new}
+def _has_ended(route: Any) -> bool:
+    return route.ended_at is not None
 
 
 def _outcome(
     places: Mapping[str, _Place | BridgeError], place: _Place | BridgeError, shown: Mapping[str, MessageView]
 ) -> Outcome:
-    """A repeat is refused as the draft of this batch was that it repeats."""
+    """A repeat of another draft of this batch becomes what that one did."""
     if isinstance(place, BridgeError):
         return place
-    first = places.get(place.message_id)
+    first = places.get(place.message_id, place)
     if isinstance(first, BridgeError):
         return first
-    return Accepted(shown[place.message_id], place.new, place.channel_id)
+    return Accepted(shown[first.message_id], place.new, place.channel_id)
 
 
-async def _look(tx: Tx, drafts: Sequence[Draft], now: int) -> dict[str, Any]:
+async def _look(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Any]:
     """What each draft meets, by its id; nothing for one whose conversation does not exist."""
     rows = [
         {"id": d.id, "conversation_id": d.conversation_id, "client_id": d.client_id, "via": d.via,
          "reply_to": d.reply_to}
-        for d in sorted(drafts, key=lambda d: d.conversation_id)
+        for d in drafts
     ]  # fmt: skip
-    return {found.draft_id: found for found in await _LOOK.call(tx, rows, now)}
+    return {found.draft_id: found for found in await _LOOK.run_all(tx, rows)}
+
+
+async def _look_closely(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Any]:
+    """The same, and it stays so until the end of the transaction.
+
+    The customer of a thread that has ended may begin a newer one at this moment: their addresses are
+    held for that.
+    """
+    await tx.begin()
+    await _THREADS.take(tx, [draft.conversation_id for draft in drafts])
+    routes = await _look(tx, drafts)
+    ended = [route.contact_id for route in routes.values() if _has_ended(route)]
+    if ended:
+        await ADDRESSES.take(tx, ended)
+        routes = await _look(tx, drafts)
+    return routes
 
 
 def _repeats(drafts: Sequence[Draft], routes: Mapping[str, Any]) -> dict[str, _Place | BridgeError]:
@@ -280,7 +319,7 @@ def _invalid(field: str, problem: str, **extra: Any) -> Invalid:
     return Invalid(f"{field} {problem}", fields=[{"field": field, "problem": problem}], **extra)
 
 
-def _row(draft: Draft, route: Any, seq: int) -> dict[str, Any]:
+def _row(draft: Draft, route: Any) -> dict[str, Any]:
     is_note = draft.kind == "note"
     data: dict[str, Any] = {"request": draft.fingerprint}
     if draft.reply_to is not None and route.quote_text is not None:
@@ -289,7 +328,7 @@ def _row(draft: Draft, route: Any, seq: int) -> dict[str, Any]:
             data["reply_to"] = route.quote_external_id
     pulled = not is_note and draft.carriers[route.channel_id].pulled
     return {
-        "id": draft.id, "conversation_id": draft.conversation_id, "seq": seq,
+        "id": draft.id, "conversation_id": draft.conversation_id,
         "direction": "note" if is_note else "outbound",
         "channel_id": None if is_note else route.channel_id,
         "address_id": None if is_note else route.address_id,
@@ -297,17 +336,16 @@ def _row(draft: Draft, route: Any, seq: int) -> dict[str, Any]:
         "data": orjson.dumps(data).decode(),
         "status": "noted" if is_note else "sent" if pulled else "queued",
         "deadline_at": None if is_note or pulled else draft.deadline_at,
+        "revives": int(_has_ended(route)),
     }  # fmt: skip
 
 
-async def _store(tx: Tx, rows: list[dict[str, Any]], drafts: Sequence[Draft], now: int) -> None:
-    await _ACCEPT.call(tx, sorted(rows, key=lambda row: (row["conversation_id"], row["seq"])), now)
-    attachments = {draft.id: draft.attachments for draft in drafts}
+async def _attach(tx: Tx, drafts: Sequence[Draft]) -> None:
     await _ATTACH.run_all(
         tx,
         [
-            {"id": upload, "message_id": row["id"], "position": index}
-            for row in rows
-            for index, upload in enumerate(attachments[row["id"]])
+            {"id": upload, "message_id": draft.id, "position": index}
+            for draft in drafts
+            for index, upload in enumerate(draft.attachments)
         ],
     )

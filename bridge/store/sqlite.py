@@ -13,23 +13,78 @@ from typing import Any, TypeVar, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from bridge.store.engine import PATIENCE, Database, Ended, EngineName, Row, Spelled, Stored, Work
+from bridge.store.engine import PATIENCE, Call, Database, Ended, EngineName, Row, Spelled, Work
 from bridge.store.failures import BadData, translate
+from bridge.store.procedure import sqlite_trigger
 
 T = TypeVar("T")
 
 _PRAGMAS = (
-    "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000",
+    "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={PATIENCE * 1000:.0f}",
     "cache_size=-32768", "temp_store=MEMORY", "trusted_schema=OFF",
     # In pages: a log of 40 MB. What changes often is copied back once for many commits.
     "wal_autocheckpoint=10000",
 )  # fmt: skip
 
-# It is in the loop that it would wait.
-_NO_WAIT = "PRAGMA busy_timeout=0"
+# Before it reads anything: one that reads first and writes then fails at once if another process, a
+# backup or an operator, wrote meanwhile.
+_BEGIN = "BEGIN IMMEDIATE"
 
-# By its name, how a procedure is called, and how its answer is read.
-_Procedures = dict[str, tuple[str, str]]
+
+class _Procedures:
+    """The procedures of one connection, made as they are called."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self._raw = raw
+        self._made: set[str] = set()
+
+    def fill(self, calls: Sequence[Call]) -> str:
+        """Bring the rows of calls to where they are found, and return the statement that makes the calls."""
+        for procedure, rows, now in calls:
+            self._make(procedure.name, procedure.on_sqlite)
+            try:
+                self._raw.executemany(
+                    procedure.sqlite_fill(), [(*procedure.values(row), now) for row in rows]
+                )
+            except (UnicodeEncodeError, OverflowError) as error:
+                raise BadData("no text or number of SQLite") from error
+        inserts = [f"INSERT INTO {name} SELECT * FROM {name}_rows ORDER BY rowid" for name in _names(calls)]
+        if len(inserts) == 1:
+            return inserts[0]
+        # A statement of several is the trigger of one more view.
+        together = "_and_".join(_names(calls))
+        self._make(together, lambda: sqlite_trigger(together, "SELECT NULL", "; ".join(inserts)))
+        return f"INSERT INTO {together} VALUES (NULL)"
+
+    def answers(self, calls: Sequence[Call]) -> list[str | None]:
+        """What came of them."""
+        return [self._answer(call.procedure.sqlite_found(), call.now) for call in calls]
+
+    def clear(self, calls: Sequence[Call]) -> None:
+        """Forget the rows of calls."""
+        for name in _names(calls):
+            if name in self._made:
+                self._raw.execute(f"DELETE FROM {name}_rows")
+
+    def forget(self) -> None:
+        """What was made in a transaction is gone with it."""
+        self._made.clear()
+
+    def _answer(self, found: str, now: int) -> str | None:
+        if not found:
+            return None
+        ((answer,),) = self._raw.execute(found, (now,)).fetchall()
+        return cast("str", answer)
+
+    def _make(self, name: str, statements: Callable[[], Sequence[str]]) -> None:
+        if name not in self._made:
+            for statement in statements():
+                self._raw.execute(statement)
+            self._made.add(name)
+
+
+def _names(calls: Sequence[Call]) -> list[str]:
+    return [call.procedure.name for call in calls]
 
 
 class _SyncTx:
@@ -37,10 +92,13 @@ class _SyncTx:
 
     engine: EngineName = "sqlite"
 
-    def __init__(self, connection: sa.Connection, raw: sqlite3.Connection, procedures: _Procedures) -> None:
+    def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self._raw = raw
-        self._procedures = procedures
+        self._raw = _raw(connection)
+        self._procedures = _procedures(connection)
+
+    async def begin(self) -> None:
+        pass
 
     async def run(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Row]:
         result = self._connection.execute(statement, params)
@@ -55,21 +113,44 @@ class _SyncTx:
             return ()
         return statement.rows(cursor.fetchall(), lambda: (column[0] for column in cursor.description))
 
-    async def call(self, procedure: Stored, rows: Sequence[Mapping[str, Any]], now: int) -> str | None:
-        if procedure.name not in self._procedures:
-            for statement in procedure.on_sqlite():
-                self._raw.execute(statement)
-            self._procedures[procedure.name] = procedure.sqlite_call(), procedure.sqlite_found()
-        call, found = self._procedures[procedure.name]
+    async def call(self, calls: Sequence[Call]) -> Sequence[str | None]:
         try:
-            self._raw.executemany(call, [(*procedure.values(row), now) for row in rows])
-        except (UnicodeEncodeError, OverflowError) as error:
-            raise BadData("no text or number of SQLite") from error
-        if not found:
-            return None
-        answer: str | None = self._raw.execute(found, (now,)).fetchone()[0]
-        self._raw.execute(f"DELETE FROM {procedure.name}_rows")
-        return answer
+            await self._execute(self._procedures.fill(calls))
+            return self._procedures.answers(calls)
+        finally:
+            self._procedures.clear(calls)
+
+    async def _execute(self, statement: str) -> None:
+        self._raw.execute(statement)
+
+
+class _HotTx(_SyncTx):
+    """A `Tx` in the event loop, whose calls and transactions are a thread's.
+
+    A call is one statement that commits by itself, and the interpreter is free from its first row until
+    it is on disk. The rows come there and the answers back in the loop: of these each row would have
+    to wait for its turn at the interpreter.
+    """
+
+    def __init__(self, connection: sa.Connection, thread: ThreadPoolExecutor) -> None:
+        super().__init__(connection)
+        self._thread = thread
+
+    async def begin(self) -> None:
+        if not self._raw.in_transaction:
+            await self._execute(_BEGIN)
+
+    async def commit(self) -> None:
+        """End the transaction, if one was begun."""
+        if self._raw.in_transaction:
+            await self._execute("COMMIT")
+
+    async def undo(self) -> None:
+        """Whatever the transaction has done; waits for what runs."""
+        await _in(self._thread, lambda: _undo(self._connection))
+
+    async def _execute(self, statement: str) -> None:
+        await _in(self._thread, lambda: self._raw.execute(statement))
 
 
 def _finish(work: Coroutine[Any, Any, T]) -> T:
@@ -86,13 +167,11 @@ def _finish(work: Coroutine[Any, Any, T]) -> T:
 class SqliteDatabase(Database):
     """One connection that writes, and readers in threads beside it.
 
-    A hot write runs in the event loop: it takes a millisecond or two, and handing its statements to a
-    thread would cost more than they do (ADR 14). Threads do what may take long: wait for the disk at
-    the commit, or for another process that writes, and all that is no hot write.
+    Statements run in threads: one may wait for the disk, or for another process that writes. Of a hot
+    write only the small ones around its call run in the event loop (ADR 15).
     """
 
     engine: EngineName = "sqlite"
-    most_jobs = 64
 
     def __init__(self, path: Path, readers: int = 3) -> None:
         self.path = path
@@ -134,7 +213,7 @@ class SqliteDatabase(Database):
             raw = _raw(connection)
             raw.execute("BEGIN")
             try:
-                return _finish(work(_tx(connection)))
+                return _finish(work(_SyncTx(connection)))
             finally:
                 raw.rollback()
 
@@ -142,41 +221,40 @@ class SqliteDatabase(Database):
 
     async def write(self, work: Work[T]) -> T:
         def job() -> T:
-            return self._transaction(lambda connection: _finish(work(_tx(connection))))
+            return self._transaction(lambda connection: _finish(work(_SyncTx(connection))))
 
         return await self._after_the_others(lambda: _in(self._write_thread, job))
 
-    def begin(self, work: Work[T], ended: Ended) -> None:
-        self._start(self._begin_hot(work, ended))
+    def dispatch(self, work: Work[T], ended: Ended) -> None:
+        self._start(self._hot(work, ended))
 
-    async def _begin_hot(self, work: Work[T], ended: Ended) -> None:
+    async def _hot(self, work: Work[T], ended: Ended) -> None:
+        result, problem = None, None
         async with self._turn:
             try:
-                result = await self._hot(work)
+                result = await self._in_loop(work)
             except BaseException as error:  # noqa: BLE001  # whoever began it decides
-                ended(None, error)
-            else:
-                ended(result, None)
-            await asyncio.sleep(0)  # who waited for this answers before the next one takes the loop
+                problem = error
+        # The next one has its turn before this one's answers are sent: the thread is not kept waiting.
+        ended(result, problem)
 
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:
         return await self._after_the_others(
             lambda: _in(self._write_thread, lambda: self._transaction(change))
         )
 
-    async def _hot(self, work: Work[T]) -> T:
-        """A transaction whose statements run here and now."""
+    async def _in_loop(self, work: Work[T]) -> T:
+        """Hot work."""
         with translate(sqlite3.Error):
             writer = self._writer
             if writer is None:
                 writer = await _in(self._write_thread, self._open_writer)
-            if not self._begins(writer):
-                await _in(self._write_thread, lambda: self._begin_patiently(writer))
+            tx = _HotTx(writer, self._write_thread)
             try:
-                result = _finish(work(_tx(writer)))
-                await _in(self._write_thread, lambda: _raw(writer).execute("COMMIT"))
+                result = await work(tx)
+                await tx.commit()
             except BaseException:
-                _undo(writer)
+                await tx.undo()
                 raise
             return result
 
@@ -184,7 +262,7 @@ class SqliteDatabase(Database):
         """A transaction in this thread."""
         with translate(sqlite3.Error):
             writer = self._writer or self._open_writer()
-            self._begin_patiently(writer)
+            _raw(writer).execute(_BEGIN)
             try:
                 result = work(writer)
                 _raw(writer).execute("COMMIT")
@@ -195,31 +273,7 @@ class SqliteDatabase(Database):
 
     def _open_writer(self) -> sa.Connection:
         self._writer = self._open()
-        self._writer.exec_driver_sql(_NO_WAIT)
         return self._writer
-
-    @staticmethod
-    def _begins(writer: sa.Connection) -> bool:
-        """Whether the file is ours to write: another process may be at it, a backup or an operator.
-
-        A transaction that reads first and writes then would fail at once if another one wrote meanwhile.
-        """
-        try:
-            _raw(writer).execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname.startswith("SQLITE_BUSY"):
-                return False
-            raise
-        return True
-
-    @staticmethod
-    def _begin_patiently(writer: sa.Connection) -> None:
-        raw = _raw(writer)
-        raw.execute(f"PRAGMA busy_timeout={PATIENCE * 1000:.0f}")
-        try:
-            raw.execute("BEGIN IMMEDIATE")
-        finally:
-            raw.execute(_NO_WAIT)
 
     async def _after_the_others(self, job: Callable[[], Awaitable[T]]) -> T:
         """Do it when its turn has come, and to its end: no thread can be told that nobody waits any more."""
@@ -258,10 +312,15 @@ def _raw(connection: sa.Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", raw)
 
 
-def _tx(connection: sa.Connection) -> _SyncTx:
-    return _SyncTx(connection, _raw(connection), connection.info.setdefault("procedures", {}))
+def _procedures(connection: sa.Connection) -> _Procedures:
+    made: _Procedures | None = connection.info.get("procedures")
+    if made is None:
+        made = connection.info["procedures"] = _Procedures(_raw(connection))
+    return made
 
 
 def _undo(writer: sa.Connection) -> None:
-    _raw(writer).rollback()
-    writer.info.pop("procedures", None)  # what was made in this transaction is gone
+    raw = _raw(writer)
+    if raw.in_transaction:
+        raw.rollback()
+        _procedures(writer).forget()

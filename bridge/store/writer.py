@@ -1,7 +1,7 @@
 """Group commit: whatever waits is written in one transaction, and acknowledged after its commit.
 
-There is no artificial delay: while one transaction commits, the next batch gathers by itself. The
-next transaction is asked for meanwhile, and takes what waits only when it begins.
+There is no artificial delay: while one batch is written, the next one gathers by itself. Its
+transaction is asked for meanwhile, and takes what waits only when it begins.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import structlog
 
 from bridge.errors import Unavailable
-from bridge.store.engine import Database, Tx, Work
+from bridge.store.engine import Call, Database, Tx, Work
 from bridge.store.failures import BadData
 
 log = structlog.get_logger()
@@ -27,10 +27,13 @@ R = TypeVar("R")
 # A function over a list: one result per item, in order.
 Step = Callable[[Tx, Sequence[T]], Awaitable[Sequence[R]]]
 
+# So many jobs share a transaction at most. More of them save nothing, and those who wait for its end
+# could not be answered while the next one runs.
+MAX_JOBS = 32
 MAX_BYTES = 1_000_000
 # Of each share: a flood of one vendor must not have another's only try refused.
 MAX_WAITING = 4_000
-# One transaction that works, and one that is ready to follow.
+# One batch that is written, and one that is ready to follow.
 MAX_UNDER_WAY = 2
 
 
@@ -114,7 +117,7 @@ class _Line:
             self._under_way += 1
             self.idle.clear()
             batch: _Batch = []
-            self._database.begin(self._writing(batch), partial(self._written, batch))
+            self._database.dispatch(self._writing(batch), partial(self._written, batch))
 
     def _writing(self, batch: _Batch) -> Work[list[Any]]:
         async def work(tx: Tx) -> list[Any]:
@@ -136,7 +139,7 @@ class _Line:
         """Take what waits, oldest first, within the limits of a batch. Runs in any thread."""
         self._asked = False
         size = 0
-        while len(batch) < self._database.most_jobs:
+        while len(batch) < MAX_JOBS:
             try:
                 job = self.waiting.popleft()
             except IndexError:
@@ -189,19 +192,55 @@ class _Line:
                 _settle(batch, results)
             done.set_result(error)
 
-        self._database.begin(self._writing(batch), ended)
+        self._database.dispatch(self._writing(batch), ended)
         return await done
 
 
 async def _steps(tx: Tx, batch: _Batch) -> list[Any]:
     """Each kind of job once, over all its items; jobs of one kind keep their order."""
     results: dict[int, Any] = {}
+
+    async def do(tx: Tx, indexes: list[int]) -> None:
+        found = await batch[indexes[0]].step(tx, [batch[index].item for index in indexes])
+        results.update(zip(indexes, found, strict=True))
+
     order = sorted(range(len(batch)), key=lambda index: (_rank(batch[index].step), index))
-    for _, indexes in groupby(order, key=lambda index: _rank(batch[index].step)):
-        same = list(indexes)
-        found = await batch[same[0]].step(tx, [batch[index].item for index in same])
-        results.update(zip(same, found, strict=True))
+    kinds = [list(same) for _, same in groupby(order, key=lambda index: _rank(batch[index].step))]
+    if len(kinds) == 1:
+        await do(tx, kinds[0])
+    else:
+        await _Together(tx, [partial(do, indexes=indexes) for indexes in kinds]).finish()
     return [results[index] for index in range(len(batch))]
+
+
+class _Together:
+    """A `Tx` for several kinds of work, whose calls it makes in one statement.
+
+    Where the first calls, the second begins, and so on; the last one's call is that of all. Then they go
+    on in turn: nothing ever runs beside another on the connection.
+    """
+
+    def __init__(self, tx: Tx, works: Sequence[Work[None]]) -> None:
+        self._tx = tx
+        self._works = deque(works)
+        self._calls: list[Call] = []
+        self._answers: list[str | None] = []
+        self.engine = tx.engine
+        self.begin, self.run, self.count, self.fetch = tx.begin, tx.run, tx.count, tx.fetch
+
+    async def call(self, calls: Sequence[Call]) -> Sequence[str | None]:
+        begin = len(self._calls)
+        self._calls += calls
+        await self.finish()
+        return self._answers[begin : begin + len(calls)]
+
+    async def finish(self) -> None:
+        """Do the works that have not begun, then make the calls that have not been made."""
+        while self._works:
+            await self._works.popleft()(self)
+        missing = self._calls[len(self._answers) :]
+        if missing:
+            self._answers += await self._tx.call(missing)
 
 
 def _rank(step: Step[Any, Any]) -> tuple[int, int]:

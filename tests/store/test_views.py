@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from bridge.ids import new_id
 from bridge.models import Media
 from bridge.store import contacts, conversations, messages
-from bridge.store.engine import Database, EngineName, Row, Spelled, Stored, Tx
+from bridge.store.engine import Call, Database, EngineName, Row, Spelled, Tx
 from bridge.store.inbound import Intake, receive
 from bridge.store.tables import contacts as contact_table
 from bridge.store.tables import conversations as conversation_table
@@ -28,6 +28,7 @@ class Counting:
         self.engine: EngineName = tx.engine
         self.statements = 0
         self._tx = tx
+        self.begin = tx.begin
 
     async def run(self, statement: sa.Executable, params: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Count, and pass on."""
@@ -44,10 +45,10 @@ class Counting:
         self.statements += 1
         return await self._tx.fetch(statement, values)
 
-    async def call(self, procedure: Stored, rows: Sequence[Mapping[str, Any]], now: int) -> str | None:
+    async def call(self, calls: Sequence[Call]) -> Sequence[str | None]:
         """Count, and pass on."""
         self.statements += 1
-        return await self._tx.call(procedure, rows, now)
+        return await self._tx.call(calls)
 
 
 @pytest.mark.parametrize(
