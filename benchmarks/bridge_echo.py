@@ -48,7 +48,7 @@ class Echo:
             self._bell.clear()
             heard, self._heard = self._heard, []
             new = {*heard} - seen  # of its own replies it hears at each of their states
-            found = await self._gateway.database.read(lambda tx: messages.views(tx, new))  # noqa: B023
+            found = await self._gateway.database.peek(lambda tx: messages.views(tx, new))  # noqa: B023
             seen.update(found)
             for message in found.values():
                 if message.direction == "inbound":

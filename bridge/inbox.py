@@ -118,9 +118,16 @@ class Inbox:
             raise accepted
         if accepted.new:
             self.replied += 1
-            lanes = [] if accepted.channel_id is None else [f"lanes:{accepted.channel_id}"]
-            self._bus.ring("changes", *lanes)
+            self._bus.ring("changes", *self._lanes_of(accepted))
         return accepted.message, accepted.new
+
+    def _lanes_of(self, accepted: replies.Accepted) -> list[str]:
+        """The bell of the sender that has to look for a reply; none if the one here took it."""
+        if accepted.channel_id is None:
+            return []
+        if accepted.head and self._channels[accepted.channel_id].hand_over(accepted.head):
+            return []
+        return [f"lanes:{accepted.channel_id}"]
 
     async def conversation(self, conversation_id: str) -> ConversationView:
         """One conversation as the API shows it."""

@@ -63,12 +63,29 @@ class Outbox:
         self._bell = bus.bell(f"lanes:{live.id}")
         self._bus = bus
         self._busy: dict[str, asyncio.Task[None]] = {}
+        # Busy lanes to look at again when what is on its way has ended.
+        self._again: set[str] = set()
+        self._backlog = True
         self._inquiries = Inquiries(live, database, parts_of=self._parts, record=self._record)
         self._closing = False
         rates = self._channel.rates
         self._tokens = Bucket(rates.overall, rates.burst, steady_clock())
         self._addresses = AddressRates(rates.address, rates.address_burst)
         self._turn = 0
+        live.hand_over = self.offer
+
+    def offer(self, head: Head) -> bool:
+        """Take a reply that nothing is before, without a look at the lanes; `False`: ring for it.
+
+        A backlog has its own order, and only the owner of the duty sends.
+        """
+        if self._closing or self._backlog or not self._duty.held or self._room(steady_clock()) <= 0:
+            return False
+        if head.conversation_id in self._busy:
+            self._again.add(head.conversation_id)
+        else:
+            self._send_off(head)
+        return True
 
     # ── the loop ────────────────────────────────────────────────────────────────────────────────
 
@@ -133,14 +150,21 @@ class Outbox:
         if now < self._live.paused_until:
             await wait(self._bell, min(self._live.paused_until - now, SWEEP))
             return
-        room = min(MAX_BUSY - len(self._busy), self._tokens.available(now))
+        room = self._room(now)
         claimed, patience = await self._claim(room) if room > 0 else (0, SWEEP)
-        if claimed == room or room <= 0:  # there may be more
+        self._backlog = claimed >= room  # there may be more
+        if self._backlog:
             patience = min(patience, self._until_there_is_room())
         if patience > 0:
             await wait(self._bell, patience)
         # Each send that ends rings: a look for each of them would cost more than the sends.
         await asyncio.sleep(max(now + BREATH - steady_clock(), 0))
+
+    def _room(self, now: float) -> int:
+        """How many more lanes may be on their way; none while the vendor wants a pause."""
+        if now < self._live.paused_until:
+            return 0
+        return min(MAX_BUSY - len(self._busy), self._tokens.available(now))
 
     def _until_there_is_room(self) -> float:
         """How long to wait when nobody rings: a send that ends rings, a token that is there does not."""
@@ -157,22 +181,28 @@ class Outbox:
             due = await lanes.due(tx, channel_id, busy, room, fresh)
             return due, await lanes.heads(tx, channel_id, due.lanes)
 
-        due, heads = await self._database.read(look)
+        due, heads = await self._database.peek(look)
         empty = set(due.lanes) - {head.conversation_id for head in heads}
         if empty:
             await self._database.write(lambda tx: lanes.tidy(tx, sorted(empty)))
         if self._closing:  # what was found is the next owner's
             return 0, 0.0
         for head in heads:
-            self._tokens.take(steady_clock())
-            task = asyncio.create_task(self._deliver(head))
-            self._busy[head.conversation_id] = task
+            if self._room(steady_clock()) <= 0:  # offers took it meanwhile
+                return room, 0.0
+            if head.conversation_id not in self._busy:
+                self._send_off(head)
         return len(heads), SWEEP if due.wait is None else min(due.wait, SWEEP)
+
+    def _send_off(self, head: Head) -> None:
+        self._tokens.take(steady_clock())
+        self._busy[head.conversation_id] = asyncio.create_task(self._deliver(head))
 
     # ── one message ─────────────────────────────────────────────────────────────────────────────
 
     async def _deliver(self, head: Head) -> None:
         """Send the message at the head of a lane, part by part, and record what came of it."""
+        lane = head.conversation_id
         try:
             closed = _why_not(head)
             if closed:
@@ -185,13 +215,16 @@ class Outbox:
                 if not await self._try(head, part, first=index == 0, last=part is parts[-1]):
                     return
         except Unavailable:
-            pass  # nothing was started: the lane is still due
+            self._again.add(lane)  # nothing was started: it is still due
         except Exception:
             log.exception("delivery stumbled", channel=self._channel.type)
+            self._again.add(lane)
             await asyncio.sleep(SWEEP)
         finally:
-            self._busy.pop(head.conversation_id, None)
-            self._bell.set()
+            self._busy.pop(lane, None)
+            if self._backlog or lane in self._again:
+                self._bell.set()
+            self._again.discard(lane)
 
     def _parts_left(self, head: Head) -> list[Outbound]:
         return [part for part in self._parts(head) if part.part not in head.sent]
@@ -211,6 +244,7 @@ class Outbox:
         await self._wait_for_rate(part, first=first)
         attempt = new_id()
         if not await self._start(head, part, attempt):
+            self._again.add(head.conversation_id)
             return False
         since = now_ms()
         result = await self._send(part)
@@ -306,14 +340,14 @@ class Outbox:
         """
         while True:
             try:
-                await self._writer.write(attempts.finish, finish)
+                goes_on = await self._writer.write(attempts.finish, finish)
             except Exception as error:  # noqa: BLE001  # whatever it is, it is no reason to forget
                 if not isinstance(error, Unavailable):
                     log.error("outcome not written", channel=self._channel.type, reason=type(error).__name__)
                 await asyncio.sleep(SWEEP)
             else:
                 self._bus.ring("changes")
-                self._bell.set()
+                self._follow(finish.conversation_id, goes_on)
                 return
 
     async def _conclude(self, head: Head, status: Ended, reason: str) -> None:
@@ -321,8 +355,16 @@ class Outbox:
         end = Finish(
             message_id=head.message_id, conversation_id=head.conversation_id, status=status, reason=reason
         )
-        await self._writer.write(attempts.finish, end)
+        goes_on = await self._writer.write(attempts.finish, end)
         self._bus.ring("changes")
+        self._follow(head.conversation_id, goes_on)
+
+    def _follow(self, lane: str, goes_on: bool) -> None:
+        """Have a lane looked at again that has more to send: when it is free."""
+        if goes_on and lane in self._busy:
+            self._again.add(lane)
+        elif goes_on:
+            self._bell.set()
 
     def _pause(self, throttled: Throttled) -> None:
         """The vendor asked for a pause: the whole channel rests, here at once, and its next owner too."""

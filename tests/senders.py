@@ -52,6 +52,10 @@ class Rig:
 
     async def reply(self, *texts: str, chat: int = 42) -> list[str]:
         """Customers write, and are answered; the ids of the answers."""
+        return [one.message.id for one in await self.accept(*texts, chat=chat)]
+
+    async def accept(self, *texts: str, chat: int = 42) -> list[Accepted]:
+        """The same; what the inbox knows of the answers."""
         await take(self.database, self.channel, hello(new_number(), chat=chat))
         query = sa.text(
             "SELECT c.id FROM conversations c JOIN addresses a ON a.id = c.address_id WHERE a.urn = :urn"
@@ -66,7 +70,11 @@ class Rig:
             for text in texts
         ]  # fmt: skip
         accepted = await self.database.write(lambda tx: accept(tx, drafts))
-        return [one.message.id for one in accepted if isinstance(one, Accepted)]
+        return [one for one in accepted if isinstance(one, Accepted)]
+
+    def offer(self, accepted: Accepted) -> bool:
+        """Hand a reply over, as the inbox does; whether the sender took it."""
+        return accepted.head is not None and self._live.hand_over(accepted.head)
 
     async def statuses(self) -> list[str]:
         """The states of all replies, in the order in which they were written."""

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from bridge.store import schema
 from bridge.store.engine import Database, Tx, connect
+from bridge.store.replies import Accepted
 from tests import servers
 from tests.channels.made import refused
 from tests.channels.scripted import Answer
@@ -107,6 +108,41 @@ async def test_f14_fresh_reply_overtakes_a_backlog_whatever_the_rate(database_ur
         made.start()
         await until(lambda: has(made, "fresh"))
         assert made.said().index("fresh") <= 1
+
+
+async def test_reply_is_taken_at_once_only_by_who_may_send_it_now(database_url: str) -> None:
+    """Without the duty, or at the end, it is found in its lane, in its turn."""
+    async with rig(database_url, **FAST) as made:
+        (early,) = await made.accept("early")
+        assert not made.offer(early)
+        made.start()
+        await all_are(made, "sent")
+        (fresh,) = await made.accept("fresh")
+        await until(lambda: at_once(made, fresh))
+        await all_are(made, "sent", "sent")
+        assert made.said() == ["early", "fresh"]
+        (late,) = await made.accept("late")
+        await made.outbox.close(1)
+        assert not made.offer(late)
+
+
+async def test_reply_that_comes_while_the_one_before_ends_is_not_forgotten(database_url: str) -> None:
+    """Nobody else rings for what the sender took."""
+    async with rig(database_url, **FAST) as made:
+        made.start()
+        (first,) = await made.accept("first")
+        await until(lambda: at_once(made, first))
+        for number in range(20):
+            (following,) = await made.accept(f"reply {number}")
+            if not made.offer(following):
+                made.bus.ring(f"lanes:{made.channel}")
+        await all_are(made, *["sent"] * 21)
+        assert made.said() == ["first", *(f"reply {number}" for number in range(20))]
+
+
+async def at_once(made: Rig, accepted: Accepted) -> bool:
+    """Whether the sender took it."""
+    return made.offer(accepted)
 
 
 async def test_sender_that_is_told_to_end_while_it_looks_sends_nothing_more(postgresql_url: str) -> None:

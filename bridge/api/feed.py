@@ -122,7 +122,7 @@ class Feed:
 
     async def _catch_up(self) -> None:
         while True:
-            found, made, more = await self._database.read(self._next)
+            found, made, more = await self._database.peek(self._next)
             if made is None and self._frame_listeners:
                 continue  # the first page came while we read: read again, for it too
             self._tell(found, made or [])

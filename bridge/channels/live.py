@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from bridge.channels.base import Channel
 from bridge.views import ChannelView, LimitsView
@@ -12,11 +13,16 @@ State = Literal["up", "degraded", "down", "setup"]
 UNREACHED = "The vendor cannot be reached"
 
 
+def _nobody(_: Any) -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class LiveChannel:
     """`id` is its row's; `state` and `detail` are what agents see of it.
 
-    Its vendor wants no call that sends before `paused_until`, by `steady_clock`.
+    Its vendor wants no call that sends before `paused_until`, by `steady_clock`. `hand_over` gives the
+    sender of this process a reply that may leave at once (`lanes.Head`), and says whether it took it.
     """
 
     id: int
@@ -24,6 +30,7 @@ class LiveChannel:
     state: State = "up"
     detail: str = ""
     paused_until: float = 0.0
+    hand_over: Callable[[Any], bool] = _nobody
 
     def view(self) -> ChannelView:
         """The channel as the API shows it."""

@@ -12,9 +12,9 @@ from typing import Literal
 from bridge.ids import now_ms
 from bridge.models import AddressState, Outcome
 from bridge.store import channels, lanes, standings
-from bridge.store.changes_log import note_changes, step_for_message
+from bridge.store.changes_log import messages_changed, note_changes
 from bridge.store.engine import Statement, Tx
-from bridge.store.procedure import Hold, HoldNames, Procedure, SkipIf
+from bridge.store.procedure import Hold, HoldNames, Once, Procedure, SkipIf
 from bridge.store.receipts import SETTLE
 from bridge.store.standings import Verdict
 from bridge.store.writer import ranked
@@ -76,26 +76,30 @@ _MESSAGES = Hold("JOIN messages t ON t.id = r.message_id", by="t.id")
 _LANES = Hold("JOIN lanes t ON t.conversation_id = r.conversation_id", by="t.conversation_id")
 
 # The fence: a stale epoch matches no row, and a matching one is extended by the same statement.
-_FENCE = """UPDATE duties SET until = {now} + new.lease
-    WHERE new.fences = 1 AND name = new.duty AND epoch = new.epoch"""
-_STALE = SkipIf("NOT EXISTS (SELECT 1 FROM duties d WHERE d.name = new.duty AND d.epoch = new.epoch)")
+_FENCE = Once(
+    """UPDATE duties SET until = {now} + r.lease FROM {rows}
+    WHERE r.fences = 1 AND duties.name = r.duty AND duties.epoch = r.epoch"""
+)
 # Between the claim and this the sender may have rested for long: the customer's last word counts,
 # and so does what another owner did meanwhile. No part leaves that is there or on its way.
-_SENDING = """UPDATE messages SET status = 'sending', reason = ''
-    WHERE id = new.message_id AND status IN ('queued', 'sending') AND deadline_at >= {now}
-        AND EXISTS (SELECT 1 FROM addresses a WHERE a.id = messages.address_id
-            AND a.state = 'open' AND a.consent_at IS NOT NULL)
-        AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = messages.id AND t.part = new.part
-            AND (t.outcome IS NULL OR t.outcome = 'accepted'))"""
-_ATTEMPT = """INSERT INTO attempts (id, message_id, part, channel_id, epoch, started_at)
-    SELECT new.id, new.message_id, new.part, new.channel_id, new.epoch, :now WHERE {touched}"""
-_SHOWN = step_for_message(
-    "m.conversation_id", "m.id",
-    """FROM (SELECT 1 WHERE {touched}) AS t
-    CROSS JOIN messages m WHERE new.part = 0 AND m.id = new.message_id""",
-)  # fmt: skip
+_ATTEMPTS = Once(
+    """INSERT INTO attempts (id, message_id, part, channel_id, epoch, started_at)
+    SELECT r.id, r.message_id, r.part, r.channel_id, r.epoch, :now FROM {rows}
+    JOIN duties d ON d.name = r.duty AND d.epoch = r.epoch
+    JOIN messages m ON m.id = r.message_id AND m.status IN ('queued', 'sending') AND m.deadline_at >= {now}
+    JOIN addresses a ON a.id = m.address_id AND a.state = 'open' AND a.consent_at IS NOT NULL
+    WHERE NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = r.message_id AND t.part = r.part
+        AND (t.outcome IS NULL OR t.outcome = 'accepted'))"""
+)
+_SENDING = Once(
+    """UPDATE messages SET status = 'sending', reason = '' FROM {rows} JOIN attempts a ON a.id = r.id
+    WHERE messages.id = r.message_id"""
+)
 _START = Procedure(
-    "start", _MESSAGES, _FENCE, _STALE, _SENDING, _ATTEMPT, _SHOWN,
+    "start", _MESSAGES, _FENCE, _ATTEMPTS, _SENDING,
+    messages_changed(
+        "{rows} JOIN attempts a ON a.id = r.id JOIN messages m ON m.id = r.message_id WHERE r.part = 0"
+    ),
     found="id", query="SELECT a.id FROM {rows} JOIN attempts a ON a.id = r.id",
     id="uuid", message_id="uuid", part="int", channel_id="int", duty="text", epoch="int", lease="bigint",
     fences="int",
@@ -112,7 +116,7 @@ _STATE = """UPDATE messages SET status = new.status, reason = new.reason,
         AND (new.status IN ('sending', 'sent') OR NOT EXISTS (SELECT 1 FROM attempts mine
             JOIN attempts other ON other.message_id = mine.message_id AND other.epoch > mine.epoch
             WHERE mine.id = new.id))"""
-_CHANGED = step_for_message("new.conversation_id", "new.message_id", "WHERE {touched}")
+_CHANGED = messages_changed("{rows} JOIN messages m ON m.id = r.message_id WHERE m.status = r.status")
 # A lane goes on with its next message at once, rests when told to, and sleeps when nothing waits.
 _MOVE = """UPDATE lanes SET
         due_at = CASE WHEN new.wait > 0 THEN {now} + new.wait
@@ -123,16 +127,18 @@ _MOVE = """UPDATE lanes SET
             ORDER BY m.seq LIMIT 1), lanes.channel_id)
     WHERE conversation_id = new.conversation_id"""
 _FINISH = Procedure(
-    "finish", HoldNames("external_id"), _MESSAGES, _LANES, _OUTCOME, _NO_NEWS, _STATE, _CHANGED, _MOVE,
-    # Receipts may have come before the answer.
-    SkipIf("new.status <> 'sent'"), SETTLE,
+    "finish", HoldNames("external_id"), _MESSAGES, _LANES, _OUTCOME, _NO_NEWS, _STATE, _MOVE,
+    _CHANGED, SETTLE,  # receipts may have come before the answer
+    found="conversation_id",
+    query="""SELECT r.conversation_id FROM {rows} JOIN lanes l ON l.conversation_id = r.conversation_id
+        WHERE l.due_at IS NOT NULL""",
     id="uuid", message_id="uuid", conversation_id="uuid", outcome="text", external_id="text", reason="text",
     status="text", wait="bigint",
 )  # fmt: skip
 
 # What an earlier owner left open.
 _LEAVE = Procedure(
-    "leave", _MESSAGES, _LANES, _STATE, SkipIf("NOT {touched}"), _CHANGED, _MOVE,
+    "leave", _MESSAGES, _LANES, _STATE, SkipIf("NOT {touched}"), _MOVE, _CHANGED,
     id="uuid", message_id="uuid", conversation_id="uuid", status="text", reason="text", wait="bigint",
 )  # fmt: skip
 
@@ -173,19 +179,25 @@ _STRANDED_LANES = Statement(
 @ranked(3, "sends")
 async def start(tx: Tx, starts: Sequence[Start]) -> list[bool]:
     """Write down attempts before their calls; `False` for one that may not be made (any more)."""
-    first: dict[tuple[str, int], str] = {}
+    duties: dict[tuple[str, int], str] = {}
+    parts: dict[tuple[str, int], str] = {}
     rows = [
         {"id": s.id, "message_id": s.message_id, "part": s.part, "channel_id": s.channel_id, "duty": s.duty,
-         "epoch": s.epoch, "lease": s.lease, "fences": int(first.setdefault((s.duty, s.epoch), s.id) == s.id)}
+         "epoch": s.epoch, "lease": s.lease,
+         "fences": int(duties.setdefault((s.duty, s.epoch), s.id) == s.id)}
         for s in sorted(starts, key=lambda s: (s.duty, s.message_id, s.part))
+        if parts.setdefault((s.message_id, s.part), s.id) == s.id
     ]  # fmt: skip
     started = {found.id for found in await _START.call(tx, rows, now_ms())}
     return [s.id in started for s in starts]
 
 
 @ranked(4, "sends")
-async def finish(tx: Tx, finishes: Sequence[Finish]) -> list[None]:
-    """Record outcomes, forward only, and let all that hangs on them follow."""
+async def finish(tx: Tx, finishes: Sequence[Finish]) -> list[bool]:
+    """Record outcomes, forward only, and let all that hangs on them follow.
+
+    Says of each whether its lane goes on, now or later.
+    """
     now = now_ms()
     if any(f.closes or f.moved_to or f.pause for f in finishes):
         await tx.begin()
@@ -196,8 +208,8 @@ async def finish(tx: Tx, finishes: Sequence[Finish]) -> list[None]:
          "status": f.status, "wait": f.wait}
         for f in sorted(finishes, key=lambda f: (f.message_id, f.id))
     ]  # fmt: skip
-    await _FINISH.call(tx, rows, now)
-    return [None] * len(finishes)
+    going_on = {found.conversation_id for found in await _FINISH.call(tx, rows, now)}
+    return [finish.conversation_id in going_on for finish in finishes]
 
 
 async def _learn(tx: Tx, finishes: Sequence[Finish], now: int) -> None:

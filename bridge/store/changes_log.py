@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bridge.store.engine import Batch, Tx
+from bridge.store.procedure import Once
 
 Kind = Literal["message", "conversation", "activity", "contact", "channels"]
 # (kind, conversation id, id of the message, activity or contact)
@@ -28,6 +29,6 @@ async def note_changes(tx: Tx, changes: Sequence[Change], now: int) -> None:
     await _CHANGES.run_all(tx, rows, now=now)
 
 
-def step_for_message(conversation_id: str, message_id: str, rest: str = "") -> str:
-    """The step of a procedure that appends a message: where its ids come from, and when."""
-    return f"{INTO_CHANGES} SELECT 'message', {conversation_id}, {message_id}, :now {rest}"
+def messages_changed(source: str) -> Once:
+    """Appends messages in a procedure: what follows FROM, where each of them is `m`."""
+    return Once(f"{INTO_CHANGES} SELECT 'message', m.conversation_id, m.id, :now FROM {source}")

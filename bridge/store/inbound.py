@@ -14,9 +14,9 @@ from typing import Any
 from bridge.ids import new_id, now_ms
 from bridge.models import Aside, Edit, Event, Ignored, Inbound, Receipt, Standing
 from bridge.store import albums, edits, receipts, standings
-from bridge.store.changes_log import INTO_CHANGES, note_changes, step_for_message
+from bridge.store.changes_log import INTO_CHANGES, messages_changed, note_changes
 from bridge.store.engine import Batch, Tx, to_json
-from bridge.store.procedure import Hold, Procedure, SkipIf
+from bridge.store.procedure import Hold, Once, Procedure, SkipIf
 from bridge.store.quotes import quoted
 from bridge.store.standings import Verdict
 from bridge.store.writer import ranked
@@ -110,16 +110,20 @@ _MESSAGES = """INSERT INTO messages (id, conversation_id, seq, direction, kind, 
     FROM addresses a JOIN conversations c ON c.contact_id = a.contact_id AND c.ended_at IS NULL
     WHERE a.channel_id = new.channel_id AND a.urn = new.urn"""
 
-_CHANGES = step_for_message("conversation_id", "id", "FROM messages WHERE id = new.id")
+_CHANGES = messages_changed("{rows} JOIN messages m ON m.id = r.id")
 
-# A line in the thread before the message that opened it again.
-_REOPENED = """INSERT INTO activity (id, conversation_id, after_seq, kind, at)
-    SELECT new.line_id, c.id, m.seq - 1, 'reopened', :now FROM messages m
+# A line in the thread before the message that opened it again: the first one of this moment.
+_REOPENED = Once(
+    """INSERT INTO activity (id, conversation_id, after_seq, kind, at)
+    SELECT r.line_id, c.id, m.seq - 1, 'reopened', :now FROM {rows} JOIN messages m ON m.id = r.id
     JOIN conversations c ON c.id = m.conversation_id AND c.reopened_at = :now
-    WHERE m.id = new.id AND NOT EXISTS (SELECT 1 FROM activity a
-        WHERE a.conversation_id = c.id AND a.at = :now AND a.kind = 'reopened')"""
-_SAID = f"""{INTO_CHANGES} SELECT 'activity', conversation_id, id, :now
-    FROM activity WHERE {{touched}} AND id = new.line_id"""
+    WHERE NOT EXISTS (SELECT 1 FROM messages e WHERE e.conversation_id = c.id AND e.seq = m.seq - 1
+        AND e.direction = 'inbound' AND e.created_at = :now)"""
+)
+_SAID = Once(
+    f"""{INTO_CHANGES} SELECT 'activity', a.conversation_id, a.id, :now
+    FROM {{rows}} JOIN activity a ON a.id = r.line_id WHERE {{touched}}"""
+)
 
 _THREADS = Hold(
     """JOIN addresses a ON a.channel_id = r.channel_id AND a.urn = r.urn

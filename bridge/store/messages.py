@@ -31,11 +31,14 @@ _WAITING = """CASE WHEN m.status = 'queued' AND m.reason = '' THEN
             AND e.status IN ('queued', 'sending') AND e.seq < m.seq) END AS behind"""
 _WITH = """JOIN conversations c ON c.id = m.conversation_id JOIN contacts p ON p.id = c.contact_id
     LEFT JOIN channels ch ON ch.id = m.channel_id LEFT JOIN agents ag ON ag.id = m.agent_id"""
+# What `view` needs of a message, for a query of a procedure: its columns, and where they come from.
+COLUMNS = """id, conversation_id, seq, direction, kind, channel_id, text, data, status, reason, agent_id,
+    client_id, provider_at, created_at, edited_at, channel, agent_name, contact_id, contact_name, files,
+    paused, behind"""
+SHOWN = f"SELECT {_COLUMNS} {_WAITING} FROM {{rows}} JOIN messages m ON m.id = r.id {_WITH}"
 _PAGE = f"SELECT {_COLUMNS} {_WAITING} FROM messages m {_WITH} WHERE m.conversation_id = :conversation"
 
-_BY_ID = Batch(
-    f"SELECT {_COLUMNS} {_WAITING} FROM {{rows}} JOIN messages m ON m.id = r.id {_WITH}", id="uuid"
-)
+_BY_ID = Batch(SHOWN, id="uuid")
 _AFTER = Statement(f"{_PAGE} AND m.seq > :seq ORDER BY m.seq LIMIT CAST(:most AS bigint)")
 _BEFORE = Statement(f"{_PAGE} AND m.seq < :seq ORDER BY m.seq DESC LIMIT CAST(:most AS bigint)")
 _FILES = (
@@ -85,7 +88,7 @@ async def _views(tx: Tx, rows: Sequence[Any]) -> list[MessageView]:
     if with_files:
         for file in await tx.run(_FILES, {"ids": with_files}):
             files.setdefault(file.message_id, []).append(attachment_view(file))
-    return [_view(row, files.get(row.id, [])) for row in rows]
+    return [view(row, files.get(row.id, ())) for row in rows]
 
 
 def attachment_view(row: Row) -> AttachmentView:
@@ -97,7 +100,8 @@ def attachment_view(row: Row) -> AttachmentView:
     )  # fmt: skip
 
 
-def _view(row: Any, files: list[AttachmentView]) -> MessageView:
+def view(row: Any, files: Sequence[AttachmentView] = ()) -> MessageView:
+    """A message with its files, from a row with `COLUMNS`."""
     data: dict[str, Any] = {} if row.data == "{}" else orjson.loads(row.data)
     quote = data.pop("quote", None)
     for name in _INTERNAL:

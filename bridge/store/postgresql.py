@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import asyncpg
@@ -26,7 +26,8 @@ _TRIES = 5
 # Seconds that a transaction may take, with the wait for a connection.
 _LIFETIME = PATIENCE + 5
 
-# Connections of hot writes: two for each kind of them, one that works and one that commits.
+# Connections. Of hot writes there are two for each line: one that works, and one that commits.
+_POOL = 10
 _HOT = 6
 
 # Everything is found by key or read in the order of an index, from the batch on: statements are written
@@ -46,20 +47,24 @@ _OPTIONS = frozenset({"host", "port", "ssl", "target_session_attrs", "prepared_s
 _SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 
 
-class _AsyncTx:
-    """A `Tx` over an asyncpg connection, which has these `procedures` already.
+@dataclass(slots=True, eq=False)
+class _Line:
+    """An open connection, as SQLAlchemy and as asyncpg know it, and the procedures that it has."""
 
-    Its transaction ends with `until`.
-    """
+    connection: AsyncConnection
+    raw: Any
+    procedures: set[str] = field(default_factory=set)
+
+
+class _AsyncTx:
+    """A `Tx` over a connection; its transaction ends with `until`."""
 
     engine: EngineName = "postgresql"
 
-    def __init__(
-        self, connection: AsyncConnection, raw: Any, procedures: set[str], until: AsyncExitStack
-    ) -> None:
-        self._connection = connection
-        self._raw = raw
-        self._procedures = procedures
+    def __init__(self, line: _Line, until: AsyncExitStack) -> None:
+        self._connection = line.connection
+        self._raw = line.raw
+        self._procedures = line.procedures
         self._until = until
 
     async def begin(self) -> None:
@@ -119,7 +124,7 @@ class _Pool:
     def __init__(self, url: URL, size: int) -> None:
         self._engine: AsyncEngine = create_async_engine(
             _for_asyncpg(url),
-            pool_size=size, max_overflow=0, pool_timeout=PATIENCE, hide_parameters=True,
+            poolclass=sa.NullPool, hide_parameters=True,
             # Transactions are asyncpg's own, so that statements of `run` and `fetch` are in the same one.
             isolation_level="AUTOCOMMIT",
             connect_args={
@@ -134,17 +139,12 @@ class _Pool:
             },
         )  # fmt: skip
         sa.event.listen(self._engine.sync_engine, "connect", self._configure)
-        sa.event.listen(self._engine.sync_engine, "checkout", self._demand_open)
+        self._places = asyncio.Semaphore(size)
+        self._idle: list[_Line] = []
 
     @staticmethod
     def _configure(connection: Any, _record: object) -> None:
         connection.run_async(_configure)
-
-    @staticmethod
-    def _demand_open(connection: Any, _record: object, _proxy: object) -> None:
-        """A server that went away takes all its connections with it: the pool starts anew."""
-        if connection.driver_connection.is_closed():
-            raise sa.exc.InvalidatePoolError("the server closed the connection")
 
     async def read(self, work: Work[T]) -> T:
         """Do some work statement by statement: a transaction would double what travels for most of it."""
@@ -170,21 +170,40 @@ class _Pool:
 
     async def _run(self, work: Work[T]) -> T:
         with translate(*_ERRORS):
-            async with asyncio.timeout(_LIFETIME), self._engine.connect() as connection:
-                raw: Any = (await connection.get_raw_connection()).driver_connection
-                procedures: set[str] = connection.info.setdefault("procedures", set())
+            async with asyncio.timeout(_LIFETIME), self._places:
+                line = await self._take()
                 try:
                     async with AsyncExitStack() as until:
-                        return await work(_AsyncTx(connection, raw, procedures, until))
+                        result = await work(_AsyncTx(line, until))
                 except BaseException as error:
-                    procedures.clear()  # what was made in this transaction is gone
-                    cancelled = _was_cancelled(error)
-                    if cancelled or isinstance(error, _BROKEN):
-                        raw.terminate()
-                        await connection.invalidate()
-                    if cancelled:
+                    await self._mend(line, error)
+                    if _was_cancelled(error):
                         raise asyncio.CancelledError from error
                     raise
+                self._idle.append(line)
+                return result
+
+    async def _take(self) -> _Line:
+        """A connection that is open: SQLAlchemy's own pool would cost more than most statements."""
+        while self._idle:
+            line = self._idle.pop()
+            if not line.raw.is_closed():
+                return line
+            await line.connection.close()
+        connection = await self._engine.connect()
+        return _Line(connection, (await connection.get_raw_connection()).driver_connection)
+
+    async def _mend(self, line: _Line, error: BaseException) -> None:
+        """Keep a connection after an error, if it can be used again."""
+        line.procedures.clear()  # what was made in this transaction is gone
+        if _was_cancelled(error) or isinstance(error, _BROKEN):
+            line.raw.terminate()
+            await line.connection.invalidate()
+        await line.connection.rollback()  # what SQLAlchemy remembers of it
+        if line.raw.is_closed():
+            await line.connection.close()
+        else:
+            self._idle.append(line)
 
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:
         """Run a synchronous function on a connection in a transaction."""
@@ -194,79 +213,48 @@ class _Pool:
                 return await connection.run_sync(change)
 
     async def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
+        while self._idle:
+            await self._idle.pop().connection.close()
         await self._engine.dispose()
 
 
-class _HotWrites:
-    """A thread with a loop and connections of its own.
-
-    A batch is a dozen answers of the server, one after the other. In the main loop each would wait
-    until all the requests that came meanwhile have had their turn (measured: half as much again).
-    """
-
-    def __init__(self, url: URL) -> None:
-        self._loop = type(asyncio.get_running_loop())()
-        self._pool = _Pool(url, size=_HOT)
-        self._begun: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="postgresql-write", daemon=True)
-        self._thread.start()
-
-    def dispatch(self, work: Work[Any], ended: Ended) -> None:
-        """Do some hot work; the caller's loop hears how it ended."""
-        self._loop.call_soon_threadsafe(self._start, work, ended, asyncio.get_running_loop())
-
-    def _start(self, work: Work[Any], ended: Ended, caller: asyncio.AbstractEventLoop) -> None:
-        task = self._loop.create_task(self._run(work, ended, caller))
-        self._begun.add(task)
-        task.add_done_callback(self._begun.discard)
-
-    async def _run(self, work: Work[Any], ended: Ended, caller: asyncio.AbstractEventLoop) -> None:
-        try:
-            result = await self._pool.hot(work)
-        except BaseException as error:  # noqa: BLE001  # whoever began it decides
-            caller.call_soon_threadsafe(ended, None, error)
-        else:
-            caller.call_soon_threadsafe(ended, result, None)
-
-    async def close(self) -> None:
-        """Finish what was begun, then end the thread."""
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._finish(), self._loop))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        await asyncio.to_thread(self._thread.join)
-        self._loop.close()
-
-    async def _finish(self) -> None:
-        await asyncio.gather(*self._begun)
-        await self._pool.close()
-
-
 class PostgresDatabase(Database):
-    """One pool for the main loop, and a thread for the hot writes once there are any."""
+    """A pool for hot work, and one for everything else: a slow list must not keep messages out."""
 
     engine: EngineName = "postgresql"
 
-    def __init__(self, url: URL, pool: int = 10) -> None:
-        self._url = url
-        self._pool = _Pool(url, pool)
-        self._hot: _HotWrites | None = None
+    def __init__(self, url: URL) -> None:
+        self._pool = _Pool(url, _POOL)
+        self._hot_pool = _Pool(url, _HOT)
+        self._begun: set[asyncio.Task[None]] = set()
 
     async def read(self, work: Work[T]) -> T:
+        return await self._pool.read(work)
+
+    async def peek(self, work: Work[T]) -> T:
         return await self._pool.read(work)
 
     async def write(self, work: Work[T]) -> T:
         return await self._pool.write(work)
 
     def dispatch(self, work: Work[T], ended: Ended) -> None:
-        if self._hot is None:
-            self._hot = _HotWrites(self._url)
-        self._hot.dispatch(work, ended)
+        task = asyncio.get_running_loop().create_task(self._hot(work, ended))
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+
+    async def _hot(self, work: Work[T], ended: Ended) -> None:
+        try:
+            result = await self._hot_pool.hot(work)
+        except BaseException as error:  # noqa: BLE001  # whoever began it decides
+            ended(None, error)
+        else:
+            ended(result, None)
 
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:
         return await self._pool.schema(change)
 
     async def close(self) -> None:
-        if self._hot is not None:
-            await self._hot.close()
-            self._hot = None
+        await asyncio.gather(*self._begun, return_exceptions=True)
+        await self._hot_pool.close()
         await self._pool.close()

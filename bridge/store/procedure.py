@@ -32,6 +32,16 @@ class SkipIf:
 
 
 @dataclass(frozen=True, slots=True)
+class Once:
+    """A statement for all rows together, `{rows}`: ahead of the steps for each, or after them.
+
+    PostgreSQL takes longer to begin a statement than to do it for one row more.
+    """
+
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Keep rows of a table `t` from others until the commit, all at once before the first step.
 
@@ -54,26 +64,32 @@ class HoldNames:
 
 Step = str | SkipIf
 Holding = Hold | HoldNames
+_STEPS = str, SkipIf
+_HOLDINGS = Hold, HoldNames
 
 
 class Procedure:
     """Steps for each row in turn, and a query over all of them that says what came of it.
 
-    In steps the columns of the row are `new.name`, in the `query` those of `r`, where `{rows}` is the
-    whole list; in both `:now` is a time in Unix ms that the caller gives, `{now}` the database's
-    clock. `{touched}` says whether the step before changed a row. `found` are the query's columns.
+    In steps the columns of the row are `new.name`, in `Once` and in the `query` those of `r`, where
+    `{rows}` is the whole list; everywhere `:now` is a time in Unix ms that the caller gives, `{now}` the
+    database's clock. `{touched}` says whether the step before changed a row. `found` are the query's
+    columns.
     """
 
     def __init__(
-        self, name: str, /, *steps: Step | Holding, found: str = "", query: str = "", **columns: Kind
+        self, name: str, /, *steps: Step | Once | Holding, found: str = "", query: str = "", **columns: Kind
     ) -> None:
         self.name = f"bridge_{name}"
-        self._steps = [step for step in steps if isinstance(step, str | SkipIf)]
-        self._holds = [step for step in steps if isinstance(step, Hold | HoldNames)]
+        each = [index for index, step in enumerate(steps) if isinstance(step, _STEPS)] or [len(steps)]
+        self._holds = [step for step in steps if isinstance(step, _HOLDINGS)]
+        self._before = [step.sql for step in steps[: each[0]] if isinstance(step, Once)]
+        self._steps = [step for step in steps if isinstance(step, _STEPS)]
+        self._after = [step.sql for step in steps[each[-1] + 1 :] if isinstance(step, Once)]
         self._found = found
         self._query = query
         self._columns = columns
-        asking = " ".join([query, *(_taking(hold) for hold in self._holds)])
+        asking = " ".join([query, *self._before, *self._after, *(_taking(hold) for hold in self._holds)])
         self._asked = [name for name in columns if re.search(rf"\br\.{name}\b", asking)]
         self._row: Any = namedtuple("Found", found)  # type: ignore[misc]  # its columns are data
 
@@ -95,14 +111,23 @@ class Procedure:
     def on_sqlite(self) -> list[str]:
         """What makes it on a connection to SQLite.
 
-        A table for the rows, a view to insert them into, and its trigger.
+        A table for the rows; a view that does the steps for a row that is inserted; and a view by its own
+        name that does all there is to do for the rows of the table.
         """
         names = (*self._columns, "p_now")
-        steps = "; ".join(map(self._on_sqlite, self._steps))
-        return [
-            f"CREATE TEMP TABLE IF NOT EXISTS {self.name}_rows ({', '.join(names)})",
-            *sqlite_trigger(self.name, f"SELECT * FROM {self.name}_rows", steps),
+        made = [f"CREATE TEMP TABLE IF NOT EXISTS {self.name}_rows ({', '.join(names)})"]
+        if self._steps:
+            steps = "; ".join(map(self._on_sqlite, self._steps))
+            made += sqlite_trigger(f"{self.name}_each", f"SELECT * FROM {self.name}_rows", steps)
+        all_steps = [
+            *map(self._once_on_sqlite, self._before),
+            *(
+                [f"INSERT INTO {self.name}_each SELECT * FROM {self.name}_rows ORDER BY rowid"]
+                * bool(self._steps)
+            ),
+            *map(self._once_on_sqlite, self._after),
         ]
+        return made + sqlite_trigger(self.name, "SELECT NULL", "; ".join(all_steps))
 
     def sqlite_fill(self) -> str:
         """What brings a row to the table, with the time as its last value."""
@@ -120,17 +145,29 @@ class Procedure:
         """What makes it on a connection to PostgreSQL."""
         rows = f"json_to_recordset(p_rows) AS r({self._typed(self._columns)})"
         keys = f"json_to_recordset(p_keys) AS r({self._typed(self._asked)})"
-        holds = "".join(f"PERFORM {_taking(hold).format(keys=keys)};\n" for hold in self._holds)
-        steps = "".join(f"{self._on_postgresql(step)};\n" for step in self._steps)
+        steps = "\n".join(map(self._on_postgresql, self._steps))
+        lines = [
+            *(f"PERFORM {_taking(hold).format(keys=keys)};" for hold in self._holds),
+            *(self._once_on_postgresql(sql, keys) for sql in self._before),
+            f"FOR new IN SELECT * FROM {rows} LOOP\n{steps}\nEND LOOP;" if steps else "",
+            *(self._once_on_postgresql(sql, keys) for sql in self._after),
+        ]
         query = spelled_for("postgresql", self._query, rows=keys).replace(":now", "p_now")
         answer = f"(SELECT json_agg(json_build_array({self._found}))::text FROM ({query}) AS found)"
         return (
             f"CREATE OR REPLACE FUNCTION pg_temp.{self.name}(p_rows json, p_keys json, p_now bigint) "
             "RETURNS text LANGUAGE plpgsql AS $procedure$\n#variable_conflict use_column\n"
-            "DECLARE new record;\n"
-            f"BEGIN\n{holds}FOR new IN SELECT * FROM {rows} LOOP\n{steps}END LOOP;\n"
-            f"RETURN {answer if self._query else 'NULL'};\n"
-            "END $procedure$"
+            "DECLARE new record;\nBEGIN\n"
+            + "\n".join(lines)
+            + f"\nRETURN {answer if self._query else 'NULL'};\nEND $procedure$"
+        )
+
+    def _once_on_sqlite(self, sql: str) -> str:
+        return self._spelled("sqlite", sql, f"(SELECT p_now FROM {self.name}_rows)", f"{self.name}_rows AS r")
+
+    def _once_on_postgresql(self, sql: str, keys: str) -> str:
+        return self._if_touched(
+            sql, self._spelled("postgresql", sql.replace("{touched}", "true"), "p_now", keys)
         )
 
     def _on_sqlite(self, step: Step) -> str:
@@ -139,17 +176,20 @@ class Procedure:
 
     def _on_postgresql(self, step: Step) -> str:
         if isinstance(step, SkipIf):
-            return self._spelled("postgresql", f"CONTINUE WHEN {step.condition}", "p_now")
-        sql = self._spelled("postgresql", step.replace("{touched}", "true"), "p_now")
-        # A statement that has nothing to do costs as much as one that has, but for a condition around it.
-        return f"IF found THEN {sql}; END IF" if "{touched}" in step else sql
+            return self._spelled("postgresql", f"CONTINUE WHEN {step.condition};", "p_now")
+        return self._if_touched(step, self._spelled("postgresql", step.replace("{touched}", "true"), "p_now"))
+
+    @staticmethod
+    def _if_touched(step: str, sql: str) -> str:
+        """A statement that has nothing to do costs as much as one that has, but for a condition around it."""
+        return f"IF found THEN {sql}; END IF;" if "{touched}" in step else f"{sql};"
 
     def _typed(self, names: Iterable[str]) -> str:
         return ", ".join(f"{name} {self._columns[name]}" for name in names)
 
     @staticmethod
-    def _spelled(engine: EngineName, sql: str, now: str) -> str:
-        return spelled_for(engine, sql).replace(":now", now)
+    def _spelled(engine: EngineName, sql: str, now: str, rows: str = "") -> str:
+        return spelled_for(engine, sql, rows=rows).replace(":now", now)
 
 
 def sqlite_trigger(name: str, columns: str, steps: str) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bridge.models import Receipt
-from bridge.store.changes_log import note_changes, step_for_message
+from bridge.store.changes_log import messages_changed, note_changes
 from bridge.store.engine import Batch, Statement, Tx
-from bridge.store.procedure import Hold, Procedure, holding_name
+from bridge.store.procedure import Hold, Once, Procedure, holding_name
 
 # `failed` and `delivered` both end the matter: whichever came first stays. Only `read` adds to it.
 RANK = {"sent": 1, "delivered": 2, "failed": 2, "read": 3}
@@ -33,22 +33,21 @@ _MESSAGES_OF = Batch(
 
 # What the receipts of all parts say together: one failed part fails the message; else it is as far as its
 # slowest part. The row is locked before its parts are read: two nodes with a receipt each see both.
-SETTLE = """UPDATE messages SET status = t.status, reason = t.reason FROM (
-        SELECT CASE WHEN max(CASE WHEN rc.status = 'failed' THEN 1 END) = 1 THEN 'failed'
+SETTLE = Once(
+    """UPDATE messages SET status = t.status, reason = t.reason FROM (
+        SELECT r.message_id, CASE WHEN max(CASE WHEN rc.status = 'failed' THEN 1 END) = 1 THEN 'failed'
                 ELSE CASE min(coalesce(rc.rank, 1)) WHEN 2 THEN 'delivered' WHEN 3 THEN 'read' ELSE 'sent' END
             END AS status,
             coalesce(max(CASE WHEN rc.status = 'failed' THEN rc.reason END), '') AS reason
-        FROM attempts a
+        FROM {rows} JOIN attempts a ON a.message_id = r.message_id AND a.outcome = 'accepted'
         LEFT JOIN receipts rc ON rc.channel_id = a.channel_id AND rc.external_id = a.external_id
-        WHERE a.message_id = new.message_id AND a.outcome = 'accepted') AS t
-    WHERE messages.id = new.message_id AND t.status <> 'sent'
+        GROUP BY r.message_id) AS t
+    WHERE messages.id = t.message_id AND t.status <> 'sent'
         AND (messages.status = 'sent' OR messages.status = 'delivered' AND t.status = 'read')"""
+)
 _SETTLE = Procedure(
     "settle", Hold("JOIN messages t ON t.id = r.message_id", by="t.id"), SETTLE,
-    step_for_message(
-        "m.conversation_id", "m.id",
-        "FROM (SELECT 1 WHERE {touched}) AS t CROSS JOIN messages m WHERE m.id = new.message_id",
-    ),
+    messages_changed("{rows} JOIN messages m ON m.id = r.message_id WHERE {touched}"),
     message_id="uuid",
 )  # fmt: skip
 

@@ -20,8 +20,9 @@ from bridge.errors import BridgeError, Conflict, Invalid, NotFound, Unavailable
 from bridge.ids import now_ms
 from bridge.models import Limits
 from bridge.store import messages
-from bridge.store.changes_log import step_for_message
+from bridge.store.changes_log import messages_changed
 from bridge.store.engine import Batch, Lock, Tx
+from bridge.store.lanes import Head
 from bridge.store.procedure import Hold, Procedure, SkipIf
 from bridge.store.writer import ranked
 from bridge.text import utf16_length
@@ -62,11 +63,15 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The message made or found for a draft; `channel_id` is set when a lane has to run."""
+    """The message made or found for a draft; `channel_id` is set when a lane has to run.
+
+    `head` is the message as its lane sees it, if nothing is before it.
+    """
 
     message: MessageView
     new: bool
     channel_id: int | None
+    head: Head | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class _Place:
     message_id: str
     new: bool
     channel_id: int | None = None
+    head: Head | None = None
 
 
 Outcome = Accepted | BridgeError
@@ -87,7 +93,7 @@ _THREADS = Lock("conversations")
 _LOOK = Batch(
     """SELECT r.id AS draft_id, s.id AS same_id, s.data AS same_data, c.contact_id, c.ended_at,
         (SELECT n.id FROM conversations n WHERE n.contact_id = c.contact_id AND n.ended_at IS NULL)
-            AS current_id, a.id AS address_id, a.channel_id, a.state,
+            AS current_id, a.id AS address_id, a.channel_id, a.urn, a.state,
         a.consent_at, a.contact_id AS owner_id, q.text AS quote_text,
         coalesce(q.external_id, (SELECT max(t.external_id) FROM attempts t
             WHERE t.message_id = q.id AND t.part = 0 AND t.outcome = 'accepted')) AS quote_external_id,
@@ -137,11 +143,11 @@ _ACCEPT = Procedure(
         read_seq = CASE WHEN new.direction = 'outbound' THEN last_seq + 1 ELSE read_seq END,
         ended_at = CASE WHEN new.direction = 'outbound' THEN NULL ELSE ended_at END
     WHERE id = new.conversation_id""",
-    step_for_message("new.conversation_id", "new.id"),
     SkipIf("new.status <> 'queued'"),
     f"""INSERT INTO lanes (conversation_id, channel_id, due_at)
     VALUES (new.conversation_id, new.channel_id, {{now}}) {_LATER}""",
-    found="id", query="SELECT r.id FROM {rows} JOIN messages m ON m.id = r.id",
+    messages_changed("{rows} JOIN messages m ON m.id = r.id"),
+    found=messages.COLUMNS, query=messages.SHOWN,
     id="uuid", conversation_id="uuid", direction="text", channel_id="int", address_id="uuid",
     agent_id="uuid", client_id="text", text="text", data="text", status="text", deadline_at="bigint",
     revives="int",
@@ -154,19 +160,24 @@ _LOOKS = 3
 async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
     """Accept what can be accepted; the others get the error that says why."""
     places: dict[str, _Place | BridgeError] = {}
+    shown: dict[str, MessageView] = {}
     left = list(drafts)
     for _ in range(_LOOKS):
-        places |= await _accept(tx, left)
+        places |= await _accept(tx, left, shown)
         left = [draft for draft in left if draft.id not in places]
         if not left:
             break
     else:
         raise Unavailable("These conversations change too fast")
-    shown = await messages.views(tx, {p.message_id for p in places.values() if isinstance(p, _Place)})
+    missing = {place.message_id for place in places.values() if isinstance(place, _Place)} - shown.keys()
+    if missing:
+        shown |= await messages.views(tx, missing)
     return [_outcome(places, places[draft.id], shown) for draft in drafts]
 
 
-async def _accept(tx: Tx, drafts: Sequence[Draft]) -> dict[str, _Place | BridgeError]:
+async def _accept(
+    tx: Tx, drafts: Sequence[Draft], shown: dict[str, MessageView]
+) -> dict[str, _Place | BridgeError]:
     """What becomes of each draft by its id, but for those whose thread changed meanwhile."""
     routes = await _look(tx, drafts)
     if any(draft.attachments for draft in drafts) or any(_has_ended(route) for route in routes.values()):
@@ -186,12 +197,29 @@ async def _accept(tx: Tx, drafts: Sequence[Draft]) -> dict[str, _Place | BridgeE
             uploads.pop(upload, None)
     # Stable, so that drafts of one conversation keep their order.
     in_order = sorted(rows.values(), key=lambda row: row["conversation_id"])
-    made = {found.id for found in await _ACCEPT.call(tx, in_order, now_ms())}
-    await _attach(tx, [draft for draft in fresh if draft.id in made])
-    for made_id in made:
-        row = rows[made_id]
-        places[made_id] = _Place(made_id, True, row["channel_id"] if row["status"] == "queued" else None)
+    made = {found.id: found for found in await _ACCEPT.call(tx, in_order, now_ms())}
+    with_files = {draft.id: draft for draft in fresh if draft.attachments and draft.id in made}
+    await _attach(tx, [*with_files.values()])
+    for message_id, found in made.items():
+        row = rows[message_id]
+        channel_id = row["channel_id"] if row["status"] == "queued" else None
+        if message_id in with_files:  # what was found is from before they were attached
+            places[message_id] = _Place(message_id, True, channel_id)
+        else:
+            shown[message_id] = messages.view(found)
+            places[message_id] = _Place(message_id, True, channel_id, _head(row, routes[message_id], found))
     return places
+
+
+def _head(row: Mapping[str, Any], route: Any, found: Any) -> Head | None:
+    """A reply without files, if it may leave at once."""
+    if row["status"] != "queued" or found.behind or found.paused:
+        return None
+    return Head(
+        message_id=found.id, conversation_id=found.conversation_id, seq=found.seq, text=found.text,
+        reply_to=orjson.loads(found.data).get("reply_to", ""), urn=route.urn, address_id=route.address_id,
+        state="open", agreed=True, late=False, tries=0, sent=frozenset(), files=(),
+    )  # fmt: skip
 
 
 def _has_ended(route: Any) -> bool:
@@ -207,7 +235,7 @@ def _outcome(
     first = places.get(place.message_id, place)
     if isinstance(first, BridgeError):
         return first
-    return Accepted(shown[first.message_id], place.new, place.channel_id)
+    return Accepted(shown[first.message_id], place.new, place.channel_id, place.head)
 
 
 async def _look(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Any]:

@@ -48,12 +48,10 @@ class _Procedures:
                 )
             except (UnicodeEncodeError, OverflowError) as error:
                 raise BadData("no text or number of SQLite") from error
-        inserts = [f"INSERT INTO {name} SELECT * FROM {name}_rows ORDER BY rowid" for name in _names(calls)]
-        if len(inserts) == 1:
-            return inserts[0]
-        # A statement of several is the trigger of one more view.
         together = "_and_".join(_names(calls))
-        self._make(together, lambda: sqlite_trigger(together, "SELECT NULL", "; ".join(inserts)))
+        if len(calls) > 1:  # a statement of several is the trigger of one more view
+            inserts = "; ".join(f"INSERT INTO {name} VALUES (NULL)" for name in _names(calls))
+            self._make(together, lambda: sqlite_trigger(together, "SELECT NULL", inserts))
         return f"INSERT INTO {together} VALUES (NULL)"
 
     def answers(self, calls: Sequence[Call]) -> list[str | None]:
@@ -202,6 +200,9 @@ class SqliteDatabase(Database):
 
     async def read(self, work: Work[T]) -> T:
         return await _in(self._read_threads, lambda: self._read(work))
+
+    async def peek(self, work: Work[T]) -> T:
+        return self._read(work)
 
     def _read(self, work: Work[T]) -> T:
         with translate(sqlite3.Error):

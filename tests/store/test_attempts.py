@@ -90,6 +90,33 @@ async def test_accepted_attempt_makes_the_reply_sent_and_the_lane_sleep(sender: 
     assert await sender.due() == []
 
 
+async def test_outcome_says_whether_its_lane_goes_on(sender: Sender) -> None:
+    """The sender need not look: not where nothing follows, at once or later where something does."""
+    await sender.desk.accept(sender.desk.draft("and more"))
+    for outcome, status, goes_on in (("not_sent", "queued", True), ("accepted", "sent", True)):
+        attempt = await sender.start()
+        assert attempt
+        ending = outcome_of(sender, attempt, outcome, status)
+        assert await sender.desk.database.write(lambda tx: attempts.finish(tx, [ending])) == [goes_on]  # noqa: B023
+    (*_, last) = await rows(sender.desk.database, messages, "seq")
+    sender.message_id = last.id
+    attempt = await sender.start()
+    assert attempt
+    ending = outcome_of(sender, attempt, "accepted", "sent")
+    assert await sender.desk.database.write(lambda tx: attempts.finish(tx, [ending])) == [False]
+
+
+async def test_part_asked_for_twice_in_a_batch_is_started_once(sender: Sender) -> None:
+    """Whoever asks, and at whatever moment (I6)."""
+    wishes = [
+        Start(id=new_id(), message_id=sender.message_id, part=0, channel_id=sender.desk.channel, duty="send",
+              epoch=sender.epoch, lease=LEASE)
+        for _ in range(2)
+    ]  # fmt: skip
+    started = await sender.desk.database.write(lambda tx: attempts.start(tx, wishes))
+    assert sorted(started) == [False, True]
+
+
 async def test_stale_epoch_starts_nothing(sender: Sender) -> None:
     """A node that lost its duty while it was frozen must not send (I4)."""
     database = sender.desk.database

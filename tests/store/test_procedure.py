@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bridge.store.engine import Database, Tx, connect
+from bridge.store.engine import Database, Tx, Work, connect
 from bridge.store.failures import BadData
-from bridge.store.procedure import Procedure, SkipIf
+from bridge.store.procedure import Once, Procedure, SkipIf
 from bridge.store.tables import meta
 from bridge.store.writer import Writer
 from tests.store.test_inbound import rows
@@ -87,7 +87,7 @@ async def test_what_cannot_be_stored_is_the_rows_fault(database: Database, value
 
 
 async def _write(tx: Tx, keys: Sequence[str]) -> list[int]:
-    return [len(await _NOTE.call(tx, [note(key, "1")], 7)) for key in keys]
+    return [int(found.value) for found in await _NOTE.call(tx, [note(key, "1") for key in keys], 7)]
 
 
 async def test_hot_write_waits_for_another_process_without_halting_the_loop(sqlite_url: str) -> None:
@@ -108,3 +108,95 @@ async def test_hot_write_waits_for_another_process_without_halting_the_loop(sqli
         other.close()
         await writer.close()
         await database.close()
+
+
+_TOTAL = Procedure(
+    "total",
+    Once(
+        """INSERT INTO meta (key, value) SELECT 'before ' || r.key, r.value FROM {rows}
+        WHERE r.key <> 'note c'"""
+    ),
+    "INSERT INTO meta (key, value) SELECT new.key, value FROM meta WHERE key = 'before ' || new.key",
+    Once(
+        """INSERT INTO meta (key, value) SELECT 'after note', CAST(count(*) AS text) FROM {rows}
+        JOIN meta m ON m.key = r.key WHERE :now = 7"""
+    ),
+    Once("INSERT INTO meta (key, value) SELECT 'touched note', 'yes' WHERE {touched}"),
+    key="text", value="text",
+)  # fmt: skip
+
+
+async def test_what_is_done_once_is_done_for_all_rows_together(database: Database) -> None:
+    """Ahead of the steps for each row, and after them."""
+    given = [note("note a", "1"), note("note b", "2"), note("note c", "3")]
+    await database.write(lambda tx: _TOTAL.call(tx, given, 7))
+    assert await noted(database) == {
+        "before note a": "1", "before note b": "2", "note a": "1", "note b": "2", "after note": "2",
+        "touched note": "yes",
+    }  # fmt: skip
+
+
+async def _hot(database: Database, work: Work[Any]) -> Any:
+    """Have hot work done, and wait for its end."""
+    done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def ended(result: Any, error: BaseException | None) -> None:
+        done.set_result(result) if error is None else done.set_exception(error)
+
+    database.dispatch(work, ended)
+    return await done
+
+
+@pytest.mark.parametrize("begins", [False, True])
+async def test_hot_call_commits_by_itself_unless_a_transaction_was_begun(
+    database: Database, begins: bool
+) -> None:
+    """What fails after it takes it back only where it was told beforehand that more would follow."""
+
+    async def fail(tx: Tx) -> None:
+        if begins:
+            await tx.begin()
+        await _NOTE.call(tx, [note("note a", "1")], 7)
+        raise LookupError
+
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            await _hot(database, fail)
+        assert ("note a" in await noted(database)) is not begins
+
+
+_NOTE_MORE = Procedure(
+    "note_more",
+    "INSERT INTO meta (key, value) VALUES (new.key, new.value)",
+    found="value", query="SELECT r.value FROM {rows} JOIN meta m ON m.key = r.key WHERE :now = 8",
+    key="text", value="text",
+)  # fmt: skip
+
+
+async def _write_more(tx: Tx, keys: Sequence[str]) -> list[str]:
+    found = await _NOTE_MORE.call(tx, [note(key, "2") for key in keys], 8)
+    return [row.value for row in found]
+
+
+async def _write_nothing(_: Tx, keys: Sequence[str]) -> list[str]:
+    return [key.upper() for key in keys]
+
+
+async def test_kinds_of_jobs_that_share_a_batch_get_their_own_answers(database: Database) -> None:
+    """Their calls are one statement, which both engines undo as one; a bad job costs the others nothing."""
+    writer = Writer(database)
+    results = await asyncio.gather(
+        *(writer.write(_write, f"note a{number}") for number in range(3)),
+        writer.write(_write, "note \ud800"),
+        *(writer.write(_write_more, f"note b{number}") for number in range(3)),
+        *(writer.write(_write_nothing, f"note c{number}") for number in range(3)),
+        return_exceptions=True,
+    )
+    await writer.close()
+    assert isinstance(results.pop(3), BadData)
+    assert results == [1, 1, 1, "2", "2", "2", "NOTE C0", "NOTE C1", "NOTE C2"]
+    kept = await noted(database)
+    assert [key for key in sorted(kept) if key.startswith("note")] == [
+        *(f"note a{number}" for number in range(3)),
+        *(f"note b{number}" for number in range(3)),
+    ]

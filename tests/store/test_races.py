@@ -156,6 +156,19 @@ async def test_reply_into_an_ended_thread_beside_the_customers_next_message_is_s
     assert refused.extra == {"reason": "ended", "current": newest.id}
 
 
+async def test_same_reply_at_two_nodes_is_one_message(desk: Desk) -> None:
+    """An impatient page asks twice, and both look before either has written: the second looks again."""
+    drafts = [desk.draft(client_id="once"), desk.draft(client_id="once")]
+    outcomes: list[replies.Outcome] = []
+
+    async def send(draft: replies.Draft, tx: Tx) -> None:
+        outcomes.extend(await replies.accept(tx, [draft]))
+
+    await side_by_side(desk.database, partial(send, drafts[0]), partial(send, drafts[1]))
+    made = [(one.message.id, one.new) for one in outcomes if isinstance(one, replies.Accepted)]
+    assert made == [(drafts[0].id, True), (drafts[0].id, False)]
+
+
 async def test_file_goes_out_with_one_of_two_replies(desk: Desk) -> None:
     """The same upload in two replies at once: one of them is told, none goes without its file."""
     database = desk.database

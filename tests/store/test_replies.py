@@ -11,6 +11,7 @@ from bridge.errors import BridgeError, Conflict, Invalid, NotFound
 from bridge.ids import new_id, now_ms
 from bridge.models import Limits, Standing
 from bridge.store import agents, attempts, channels, handling, uploads
+from bridge.store import lanes as lane_views
 from bridge.store import messages as message_views
 from bridge.store.attempts import Finish
 from bridge.store.engine import Database, Tx
@@ -255,3 +256,33 @@ async def test_reply_that_waits_says_why(desk: Desk) -> None:
     )  # fmt: skip
     await desk.database.write(lambda tx: attempts.finish(tx, [unknown]))
     assert await reasons(desk) == ["no answer in time", "waits for the reply before it"]
+
+
+async def test_reply_that_nothing_is_before_may_leave_at_once(desk: Desk) -> None:
+    """The sender is handed what it would find in the lane; whatever has to wait, it finds there."""
+    note, first, second = await desk.accept(desk.draft(kind="note"), desk.draft("one"), desk.draft("two"))
+    assert isinstance(note, Accepted)
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Accepted)
+    assert note.head is None
+    assert second.head is None
+    due = await desk.database.read(lambda tx: lane_views.due(tx, desk.channel, (), 10, 5))
+    assert due.lanes == [desk.conversation_id]
+    assert await desk.database.read(lambda tx: lane_views.heads(tx, desk.channel, due.lanes)) == [first.head]
+
+
+async def test_reply_with_files_or_to_a_paused_channel_waits_its_turn(desk: Desk) -> None:
+    """It is found in its lane when the time has come."""
+    stored = Stored(sha256="0" * 64, size=1, mime="image/png")
+    file = await desk.database.write(
+        lambda tx: uploads.add(tx, stored, owner=f"agent:{desk.agent_id}", name="a.png")
+    )
+    (with_file,) = await desk.accept(desk.draft(attachments=(file.id,)))
+    assert isinstance(with_file, Accepted)
+    assert [each.id for each in with_file.message.attachments] == [file.id]
+    assert with_file.head is None
+    await desk.database.write(lambda tx: handling.cancel(tx, with_file.message.id))
+    await desk.database.write(lambda tx: channels.pause(tx, desk.channel, 60_000))
+    (paused,) = await desk.accept(desk.draft())
+    assert isinstance(paused, Accepted)
+    assert paused.head is None
