@@ -118,11 +118,11 @@ class Inbox:
             raise accepted
         if accepted.new:
             self.replied += 1
-            self._bus.ring("changes", *self._lanes_of(accepted))
+            self._bus.ring("changes", *self._hand_over(accepted))
         return accepted.message, accepted.new
 
-    def _lanes_of(self, accepted: replies.Accepted) -> list[str]:
-        """The bell of the sender that has to look for a reply; none if the one here took it."""
+    def _hand_over(self, accepted: replies.Accepted) -> list[str]:
+        """Give a reply to the sender here; the bell of the one that has to look for it, if it took none."""
         if accepted.channel_id is None:
             return []
         if accepted.head and self._channels[accepted.channel_id].hand_over(accepted.head):

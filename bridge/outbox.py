@@ -157,7 +157,7 @@ class Outbox:
             patience = min(patience, self._until_there_is_room())
         if patience > 0:
             await wait(self._bell, patience)
-        # Each send that ends rings: a look for each of them would cost more than the sends.
+        # In a backlog each send that ends rings: a look for each would cost more than the sends.
         await asyncio.sleep(max(now + BREATH - steady_clock(), 0))
 
     def _room(self, now: float) -> int:

@@ -30,7 +30,8 @@ FrameListener = Callable[[Sequence[Frame]], None]
 _SWEEP = 1.0
 # The least seconds from one look to the next: nobody sees the difference, and every write rings.
 _BREATH = 0.004
-_BATCH = 500
+# A look may be one turn of the loop, so it is short.
+_BATCH = 100
 # A page that was away for longer than this loads faster anew than by what it missed.
 _MOST_MISSED = 2_000
 
@@ -130,6 +131,8 @@ class Feed:
                 if not more:
                     return
                 await asyncio.sleep(_BREATH)
+            else:
+                await asyncio.sleep(0)  # a look may wait for nothing, and others have had no turn
 
     async def _next(self, tx: Tx) -> tuple[list[Change], list[Frame] | None, bool]:
         """The next changes, their frames if a page listens, and whether there may be more that is held up."""

@@ -140,7 +140,10 @@ class Database(ABC):
 
     @abstractmethod
     async def peek(self, work: Work[T]) -> T:
-        """As `read`, for a few rows by their key: on SQLite in the loop, where a thread would cost more."""
+        """As `read`, for a few rows by their key: on SQLite in the loop, where a thread would cost more.
+
+        There nobody else has a turn meanwhile: who looks again and again must rest in between.
+        """
 
     @abstractmethod
     async def write(self, work: Work[T]) -> T:

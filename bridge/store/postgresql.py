@@ -48,10 +48,10 @@ _SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "v
 
 
 @dataclass(slots=True, eq=False)
-class _Line:
+class _Connection:
     """An open connection, as SQLAlchemy and as asyncpg know it, and the procedures that it has."""
 
-    connection: AsyncConnection
+    core: AsyncConnection
     raw: Any
     procedures: set[str] = field(default_factory=set)
 
@@ -61,10 +61,10 @@ class _AsyncTx:
 
     engine: EngineName = "postgresql"
 
-    def __init__(self, line: _Line, until: AsyncExitStack) -> None:
-        self._connection = line.connection
-        self._raw = line.raw
-        self._procedures = line.procedures
+    def __init__(self, held: _Connection, until: AsyncExitStack) -> None:
+        self._connection = held.core
+        self._raw = held.raw
+        self._procedures = held.procedures
         self._until = until
 
     async def begin(self) -> None:
@@ -140,7 +140,7 @@ class _Pool:
         )  # fmt: skip
         sa.event.listen(self._engine.sync_engine, "connect", self._configure)
         self._places = asyncio.Semaphore(size)
-        self._idle: list[_Line] = []
+        self._idle: list[_Connection] = []
 
     @staticmethod
     def _configure(connection: Any, _record: object) -> None:
@@ -171,39 +171,39 @@ class _Pool:
     async def _run(self, work: Work[T]) -> T:
         with translate(*_ERRORS):
             async with asyncio.timeout(_LIFETIME), self._places:
-                line = await self._take()
+                held = await self._take()
                 try:
                     async with AsyncExitStack() as until:
-                        result = await work(_AsyncTx(line, until))
+                        result = await work(_AsyncTx(held, until))
                 except BaseException as error:
-                    await self._mend(line, error)
+                    await self._mend(held, error)
                     if _was_cancelled(error):
                         raise asyncio.CancelledError from error
                     raise
-                self._idle.append(line)
+                self._idle.append(held)
                 return result
 
-    async def _take(self) -> _Line:
+    async def _take(self) -> _Connection:
         """A connection that is open: SQLAlchemy's own pool would cost more than most statements."""
         while self._idle:
-            line = self._idle.pop()
-            if not line.raw.is_closed():
-                return line
-            await line.connection.close()
+            held = self._idle.pop()
+            if not held.raw.is_closed():
+                return held
+            await held.core.close()
         connection = await self._engine.connect()
-        return _Line(connection, (await connection.get_raw_connection()).driver_connection)
+        return _Connection(connection, (await connection.get_raw_connection()).driver_connection)
 
-    async def _mend(self, line: _Line, error: BaseException) -> None:
+    async def _mend(self, held: _Connection, error: BaseException) -> None:
         """Keep a connection after an error, if it can be used again."""
-        line.procedures.clear()  # what was made in this transaction is gone
+        held.procedures.clear()  # what was made in this transaction is gone
         if _was_cancelled(error) or isinstance(error, _BROKEN):
-            line.raw.terminate()
-            await line.connection.invalidate()
-        await line.connection.rollback()  # what SQLAlchemy remembers of it
-        if line.raw.is_closed():
-            await line.connection.close()
+            held.raw.terminate()
+            await held.core.invalidate()
+        await held.core.rollback()  # what SQLAlchemy remembers of it
+        if held.raw.is_closed():
+            await held.core.close()
         else:
-            self._idle.append(line)
+            self._idle.append(held)
 
     async def schema(self, change: Callable[[sa.Connection], T]) -> T:
         """Run a synchronous function on a connection in a transaction."""
@@ -215,7 +215,7 @@ class _Pool:
     async def close(self) -> None:
         """Close the connections."""
         while self._idle:
-            await self._idle.pop().connection.close()
+            await self._idle.pop().core.close()
         await self._engine.dispose()
 
 

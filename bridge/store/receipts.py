@@ -47,6 +47,7 @@ SETTLE = Once(
 )
 _SETTLE = Procedure(
     "settle", Hold("JOIN messages t ON t.id = r.message_id", by="t.id"), SETTLE,
+    # All of them if one did: a page that hears of a message that stayed as it was shows it as it was.
     messages_changed("{rows} JOIN messages m ON m.id = r.message_id WHERE {touched}"),
     message_id="uuid",
 )  # fmt: skip

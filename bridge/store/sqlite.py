@@ -36,27 +36,32 @@ class _Procedures:
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self._raw = raw
-        self._made: set[str] = set()
+        # By its name: how a procedure gets a row, and how its answer is read.
+        self._made: dict[str, tuple[str, str]] = {}
+        self._together: set[str] = set()
 
     def fill(self, calls: Sequence[Call]) -> str:
         """Bring the rows of calls to where they are found, and return the statement that makes the calls."""
         for procedure, rows, now in calls:
-            self._make(procedure.name, procedure.on_sqlite)
+            if procedure.name not in self._made:
+                self._execute(procedure.on_sqlite())
+                self._made[procedure.name] = procedure.sqlite_fill(), procedure.sqlite_found()
+            fill, _ = self._made[procedure.name]
             try:
-                self._raw.executemany(
-                    procedure.sqlite_fill(), [(*procedure.values(row), now) for row in rows]
-                )
+                self._raw.executemany(fill, [(*procedure.values(row), now) for row in rows])
             except (UnicodeEncodeError, OverflowError) as error:
                 raise BadData("no text or number of SQLite") from error
         together = "_and_".join(_names(calls))
-        if len(calls) > 1:  # a statement of several is the trigger of one more view
+        if len(calls) > 1 and together not in self._together:
+            # A statement of several is the trigger of one more view.
             inserts = "; ".join(f"INSERT INTO {name} VALUES (NULL)" for name in _names(calls))
-            self._make(together, lambda: sqlite_trigger(together, "SELECT NULL", inserts))
+            self._execute(sqlite_trigger(together, "SELECT NULL", inserts))
+            self._together.add(together)
         return f"INSERT INTO {together} VALUES (NULL)"
 
     def answers(self, calls: Sequence[Call]) -> list[str | None]:
         """What came of them."""
-        return [self._answer(call.procedure.sqlite_found(), call.now) for call in calls]
+        return [self._answer(call.procedure.name, call.now) for call in calls]
 
     def clear(self, calls: Sequence[Call]) -> None:
         """Forget the rows of calls."""
@@ -67,18 +72,18 @@ class _Procedures:
     def forget(self) -> None:
         """What was made in a transaction is gone with it."""
         self._made.clear()
+        self._together.clear()
 
-    def _answer(self, found: str, now: int) -> str | None:
+    def _answer(self, name: str, now: int) -> str | None:
+        _, found = self._made[name]
         if not found:
             return None
         ((answer,),) = self._raw.execute(found, (now,)).fetchall()
         return cast("str", answer)
 
-    def _make(self, name: str, statements: Callable[[], Sequence[str]]) -> None:
-        if name not in self._made:
-            for statement in statements():
-                self._raw.execute(statement)
-            self._made.add(name)
+    def _execute(self, statements: Sequence[str]) -> None:
+        for statement in statements:
+            self._raw.execute(statement)
 
 
 def _names(calls: Sequence[Call]) -> list[str]:

@@ -136,19 +136,14 @@ class _Line:
         return await _steps(tx, batch)
 
     def _fill(self, batch: _Batch) -> None:
-        """Take what waits, oldest first, within the limits of a batch. Runs in any thread."""
+        """Take what waits, oldest first, within the limits of a batch."""
         self._asked = False
         size = 0
-        while len(batch) < MAX_JOBS:
-            try:
-                job = self.waiting.popleft()
-            except IndexError:
-                return
-            size += job.size
+        while self.waiting and len(batch) < MAX_JOBS:
+            size += self.waiting[0].size
             if batch and size > MAX_BYTES:
-                self.waiting.appendleft(job)
                 return
-            batch.append(job)
+            batch.append(self.waiting.popleft())
 
     def _written(self, batch: _Batch, results: list[Any] | None, error: BaseException | None) -> None:
         """A transaction has ended, well or not."""
