@@ -19,6 +19,8 @@ from tests import processes, servers
 
 ROOT = Path(__file__).resolve().parents[1]
 _SET_UP_WITHIN = 30.0
+# Of 16 MB each: more than a benchmark writes.
+_LOG_FILES = 60
 
 
 @contextmanager
@@ -67,10 +69,23 @@ async def bridge(api: BotApi, database_url: str, place: Path, *command: str) -> 
 def databases() -> Iterator[dict[str, str]]:
     """An empty database of each engine, `{engine: url}`, which lets no commit go before it is on disk."""
     with folder() as place, servers.postgresql(durable=True) as server:
+        _break_in(server)
         yield {
             "sqlite": f"sqlite:///{place / 'bridge.db'}",
             "postgresql": server.url(server.create()),
         }
+
+
+def _break_in(server: servers.PostgreSQL) -> None:
+    """Have the server make the files of its log now, as one in use has them.
+
+    A new one makes each when it first needs it, 16 MB of zeros, and every commit waits meanwhile.
+    """
+    server.run("ALTER SYSTEM SET min_wal_size = '1GB'")
+    server.run("SELECT pg_reload_conf()")
+    for _ in range(_LOG_FILES):
+        server.run("SELECT pg_logical_emit_message(true, '', 'full'), pg_switch_wal()")
+    server.run("CHECKPOINT")
 
 
 def _port(url: str) -> int:

@@ -91,6 +91,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """Start nothing new, finish what is on its way, write what waits, let everything go."""
+        await self.inbox.close(_SHUTDOWN)
         await asyncio.gather(*(outbox.close(_SHUTDOWN) for outbox in self.outboxes))
         for task in self.tasks:
             task.cancel()

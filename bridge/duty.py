@@ -25,7 +25,7 @@ class Duty:
     def __init__(self, database: Database, name: str, owner: str, lease_ms: int = LEASE_MS) -> None:
         self.name = name
         self.epoch = 0
-        self.lease_ms = lease_ms
+        self._lease_ms = lease_ms
         self._owner = owner
         self._database = database
         self._until = 0.0
@@ -38,33 +38,33 @@ class Duty:
     async def take(self) -> bool:
         """Take it if it is free."""
         asked = steady_clock()
-        epoch = await self._database.write(lambda tx: duties.take(tx, self.name, self._owner, self.lease_ms))
+        epoch = await self._database.write(lambda tx: duties.take(tx, self.name, self._owner, self._lease_ms))
         if epoch is not None:
             self.epoch = epoch
-            self.extended(asked)
+            self._extended(asked)
         return epoch is not None
 
-    def extended(self, asked: float) -> None:
-        """The lease runs from `asked` (by `steady_clock`): a statement of ours extended it."""
+    def _extended(self, asked: float) -> None:
+        """The lease runs from `asked`, the time before the statement that extended it."""
         # A fifth is kept back for what lies between the look at the clock and the vendor's door.
-        self._until = max(self._until, asked + self.lease_ms / 1000 * 0.8)
+        self._until = max(self._until, asked + self._lease_ms / 1000 * 0.8)
 
     async def keep(self) -> None:
         """Extend the lease as long as it is ours; returns when it was lost."""
         while True:
-            await asyncio.sleep(self.lease_ms / 1000 / 4)
+            await asyncio.sleep(self._lease_ms / 1000 / 4)
             if not self.held:  # run out, or given back
                 break
             asked = steady_clock()
             try:
                 kept = await self._database.write(
-                    lambda tx: duties.keep(tx, self.name, self._owner, self.epoch, self.lease_ms)
+                    lambda tx: duties.keep(tx, self.name, self._owner, self.epoch, self._lease_ms)
                 )
             except Unavailable:
                 continue  # the lease may outlive a short absence of the database
             if not kept:
                 break
-            self.extended(asked)
+            self._extended(asked)
         self._until = 0.0
 
     async def give_back(self) -> None:

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import structlog
 
 from bridge.bus import Bus
 from bridge.channels.base import ShowsTyping
-from bridge.channels.live import LiveChannel
+from bridge.channels.live import LiveChannel, Sender
 from bridge.duty import steady_clock
 from bridge.errors import BridgeError, NotFound, SendError, Throttled
 from bridge.ids import new_id, now_ms
 from bridge.models import Aside, Event, Ignored, Inbound, Outbound, Receipt
 from bridge.store import conversations, handling, messages, replies
+from bridge.store.attempts import Start
 from bridge.store.engine import Database
 from bridge.store.failures import BadData
 from bridge.store.handling import KEEP, Keep
 from bridge.store.inbound import Intake, Taken, receive
+from bridge.store.replies import Accepted
 from bridge.store.writer import Writer
 from bridge.views import ConversationView, MessageView, Person
 
@@ -40,6 +44,7 @@ class Inbox:
         self._channels = channels
         self._deadline_ms = int(reply_deadline * 1000)
         self._asides: set[asyncio.Task[None]] = set()
+        self._accepting: set[asyncio.Future[replies.Outcome]] = set()
         self.received = 0
         self.replied = 0
 
@@ -108,26 +113,40 @@ class Inbox:
         `NotFound`, `Conflict` (closed address, other body under the same `client_id`), `Invalid`
         (over the channel's limit, a file that is not there).
         """
+        message_id = new_id()
+        departure = _Departure(self._channels, message_id, conversation_id, text)
         draft = replies.Draft(
-            id=new_id(), conversation_id=conversation_id, agent_id=agent.id, kind=kind, text=text,
+            id=message_id, conversation_id=conversation_id, agent_id=agent.id, kind=kind, text=text,
             client_id=client_id, attachments=tuple(attachments), reply_to=reply_to, via=via,
-            deadline_at=now_ms() + self._deadline_ms, carriers=self._carriers(),
+            deadline_at=now_ms() + self._deadline_ms, carriers=self._carriers(), reserve=departure.reserve,
         )  # fmt: skip
-        accepted = await self._writer.write(replies.accept, draft, size=len(text) + 500, share="agents")
+        accepting = self._writer.begin(replies.accept, draft, size=len(text) + 500, share="agents")
+        self._accepting.add(accepting)
+        accepting.add_done_callback(partial(self._accepted, departure))
+        # To its end, also for an agent who has gone: what is written as started must be sent.
+        accepted = await asyncio.shield(accepting)
         if isinstance(accepted, BridgeError):
             raise accepted
-        if accepted.new:
-            self.replied += 1
-            self._bus.ring("changes", *self._hand_over(accepted))
         return accepted.message, accepted.new
 
-    def _hand_over(self, accepted: replies.Accepted) -> list[str]:
-        """Give a reply to the sender here; the bell of the one that has to look for it, if it took none."""
-        if accepted.channel_id is None:
-            return []
-        if accepted.head and self._channels[accepted.channel_id].hand_over(accepted.head):
-            return []
-        return [f"lanes:{accepted.channel_id}"]
+    def _accepted(self, departure: _Departure, accepting: asyncio.Future[replies.Outcome]) -> None:
+        self._accepting.discard(accepting)
+        if accepting.cancelled() or accepting.exception():
+            departure.take_back()
+            return
+        accepted = accepting.result()
+        if isinstance(accepted, BridgeError):
+            departure.cancel()
+            return
+        bells = departure.leave(accepted)
+        if accepted.new:
+            self.replied += 1
+            self._bus.ring("changes", *bells)
+
+    async def close(self, patience: float) -> None:
+        """Wait for the replies that are being accepted."""
+        if self._accepting:
+            await asyncio.wait([*self._accepting], timeout=patience)
 
     async def conversation(self, conversation_id: str) -> ConversationView:
         """One conversation as the API shows it."""
@@ -209,6 +228,50 @@ class Inbox:
             )
             for live in self._channels.values()
         }
+
+
+@dataclass(slots=True)
+class _Departure:
+    """What the sender of its channel is told of a reply: before it is accepted, and after."""
+
+    channels: Mapping[int, LiveChannel]
+    message_id: str
+    conversation_id: str
+    text: str
+    _sender: Sender | None = None
+    _start: Start | None = None
+
+    def reserve(self, channel_id: int, urn: str) -> Start | None:
+        """See `replies.Draft`."""
+        if self._start and self._start.channel_id != channel_id:  # the customer changed it meanwhile
+            self.cancel()
+        self._sender = self.channels[channel_id].sender
+        if self._sender and not self._start:
+            self._start = self._sender.reserve(self.message_id, self.conversation_id, urn, self.text)
+        return self._start
+
+    def leave(self, accepted: Accepted) -> list[str]:
+        """Have it sent; the bell of the sender that has to look for it, if none here took it."""
+        if accepted.started and self._sender:
+            self._sender.depart(accepted.head, self._start)
+            return []
+        self.cancel()
+        if accepted.channel_id is None:
+            return []
+        if accepted.head and self._sender and self._sender.offer(accepted.head, waits=accepted.waits):
+            return []
+        return [f"lanes:{accepted.channel_id}"]
+
+    def cancel(self) -> None:
+        """Nothing was started."""
+        if self._sender and self._start:
+            self._sender.cancel(self._start)
+            self._start = None
+
+    def take_back(self) -> None:
+        """Nobody knows whether it was accepted."""
+        if self._sender and self._start:
+            self._sender.take_back(self._start)
 
 
 def _share(channel_id: int) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
@@ -33,8 +35,8 @@ from bridge.store.writer import Writer
 
 log = structlog.get_logger()
 
-# Lanes on their way at once. One node outruns every vendor's limit with fewer.
-MAX_BUSY = 64
+# Lanes on their way at once: what the pool of connections of a vendor's client has room for.
+MAX_BUSY = 96
 # An unknown part holds its lane for so long, unless the vendor's look-up knows better before.
 UNKNOWN_WAIT_MS = 60_000
 SWEEP = 1.0
@@ -65,6 +67,8 @@ class Outbox:
         self._busy: dict[str, asyncio.Task[None]] = {}
         # Busy lanes to look at again when what is on its way has ended.
         self._again: set[str] = set()
+        # Replies that follow in busy lanes.
+        self._following: dict[str, deque[Head]] = {}
         self._backlog = True
         self._inquiries = Inquiries(live, database, parts_of=self._parts, record=self._record)
         self._closing = False
@@ -72,20 +76,61 @@ class Outbox:
         self._tokens = Bucket(rates.overall, rates.burst, steady_clock())
         self._addresses = AddressRates(rates.address, rates.address_burst)
         self._turn = 0
-        live.hand_over = self.offer
+        # Places kept for replies that are being accepted.
+        self._reserved: dict[str, _Place] = {}
+        live.sender = self
 
-    def offer(self, head: Head) -> bool:
-        """Take a reply that nothing is before, without a look at the lanes; `False`: ring for it.
+    # ── replies of this process ─────────────────────────────────────────────────────────────────
 
-        A backlog has its own order, and only the owner of the duty sends.
+    def reserve(self, message_id: str, conversation_id: str, urn: str, text: str) -> Start | None:
+        """The first attempt of a reply without files, if it may leave as soon as it is accepted."""
+        now = steady_clock()
+        if not self._is_free(now) or conversation_id in self._busy or self._addresses.wait(urn, now) > 0:
+            return None
+        first = next((piece for piece, _ in parts_of(text, (), self._channel.limits)), "")
+        cost = self._cost(Outbound(message_id=message_id, part=0, urn=urn, text=first))
+        if cost > self._tokens.available(now):
+            return None
+        self._tokens.take(now, cost)
+        self._addresses.reserve(urn, now)
+        start = self._a_start(message_id, 0)
+        self._reserved[start.id] = _Place(conversation_id, urn, cost)
+        return start
+
+    def depart(self, head: Head, start: Start) -> None:
+        """Send what was accepted with its start."""
+        del self._reserved[start.id]
+        self._occupy(head.conversation_id, self._deliver(head, start.id))
+
+    def cancel(self, start: Start) -> None:
+        """The place is free again: the start was not written."""
+        place, now = self._reserved.pop(start.id), steady_clock()
+        self._tokens.take(now, -place.cost)
+        self._addresses.give_back(place.urn, now)
+
+    def take_back(self, start: Start) -> None:
+        """It may be written all the same, and must not look like a call that may have arrived."""
+        lane = self._reserved.pop(start.id).conversation_id
+        self._occupy(lane, self._never_made(start.id, start.message_id, lane))
+
+    def offer(self, head: Head, *, waits: bool) -> bool:
+        """Take a reply without a look at the lanes; `False`: ring for it.
+
+        What `waits` is taken if what it waits for is on its way. A backlog has its own order, and only the
+        owner of the duty sends.
         """
-        if self._closing or self._backlog or not self._duty.held or self._room(steady_clock()) <= 0:
+        if not self._is_free(steady_clock()):
             return False
         if head.conversation_id in self._busy:
-            self._again.add(head.conversation_id)
+            self._following.setdefault(head.conversation_id, deque()).append(head)
+        elif waits:
+            return False
         else:
             self._send_off(head)
         return True
+
+    def _is_free(self, now: float) -> bool:
+        return not self._closing and not self._backlog and self._duty.held and self._room(now) > 0
 
     # ── the loop ────────────────────────────────────────────────────────────────────────────────
 
@@ -119,8 +164,8 @@ class Outbox:
 
     @property
     def busy(self) -> int:
-        """How many lanes are on their way."""
-        return len(self._busy)
+        """How many lanes are on their way, with the places kept for those that may soon be."""
+        return MAX_BUSY - self._places()
 
     async def _serve(self) -> None:
         keeper = asyncio.create_task(self._duty.keep())
@@ -164,11 +209,14 @@ class Outbox:
         """How many more lanes may be on their way; none while the vendor wants a pause."""
         if now < self._live.paused_until:
             return 0
-        return min(MAX_BUSY - len(self._busy), self._tokens.available(now))
+        return min(self._places(), self._tokens.available(now))
 
     def _until_there_is_room(self) -> float:
         """How long to wait when nobody rings: a send that ends rings, a token that is there does not."""
-        return SWEEP if len(self._busy) >= MAX_BUSY else self._tokens.wait(steady_clock())
+        return SWEEP if self._places() <= 0 else self._tokens.wait(steady_clock())
+
+    def _places(self) -> int:
+        return MAX_BUSY - len(self._busy) - len(self._reserved)
 
     async def _claim(self, room: int) -> tuple[int, float]:
         """Take up to `room` due lanes; how many, and in how many seconds to look again if nobody rings."""
@@ -196,35 +244,78 @@ class Outbox:
 
     def _send_off(self, head: Head) -> None:
         self._tokens.take(steady_clock())
-        self._busy[head.conversation_id] = asyncio.create_task(self._deliver(head))
+        self._occupy(head.conversation_id, self._deliver(head))
+
+    def _occupy(self, lane: str, work: Coroutine[Any, Any, None]) -> None:
+        """Have work done in a lane, after what is under way there."""
+        self._busy[lane] = asyncio.create_task(self._in_lane(lane, work, self._busy.get(lane)))
+
+    async def _in_lane(
+        self, lane: str, work: Coroutine[Any, Any, None], before: asyncio.Task[None] | None
+    ) -> None:
+        try:
+            if before:
+                await asyncio.wait([before])
+            await work
+        finally:
+            work.close()
+            if self._busy[lane] is asyncio.current_task():  # nothing has come after it
+                self._free(lane)
+
+    def _free(self, lane: str) -> None:
+        del self._busy[lane]
+        if self._following.pop(lane, None):
+            self._again.add(lane)
+        if self._backlog or lane in self._again:
+            self._bell.set()
+        self._again.discard(lane)
 
     # ── one message ─────────────────────────────────────────────────────────────────────────────
 
-    async def _deliver(self, head: Head) -> None:
-        """Send the message at the head of a lane, part by part, and record what came of it."""
+    async def _deliver(self, head: Head, started: str = "") -> None:
+        """Send the message at the head of a lane, and then those that follow it.
+
+        `started` is the attempt of its first part, if that was written with its acceptance.
+        """
+        while await self._message(head, started):
+            following, started = self._next(head.conversation_id), ""
+            if following is None:
+                break
+            head = following
+
+    def _next(self, lane: str) -> Head | None:
+        """The reply that was accepted while the one before it was on its way."""
+        following, now = self._following.get(lane), steady_clock()
+        if not following or self._closing or now < self._live.paused_until or self._tokens.available(now) < 1:
+            return None
+        self._tokens.take(now)
+        self._again.discard(lane)
+        return following.popleft()
+
+    async def _message(self, head: Head, started: str) -> bool:
+        """Send a message, part by part, and record what came of it; whether it has come to its end."""
         lane = head.conversation_id
         try:
             closed = _why_not(head)
             if closed:
                 await self._conclude(head, *closed)
-                return
+                return True
             parts = self._parts_left(head)
             if not parts:  # the last one that was unclear has arrived
                 await self._conclude(head, "sent", "")
             for index, part in enumerate(parts):
-                if not await self._try(head, part, first=index == 0, last=part is parts[-1]):
-                    return
+                attempt = started if index == 0 else ""
+                if not await self._try(head, part, attempt, first=index == 0, last=part is parts[-1]):
+                    return False
         except Unavailable:
             self._again.add(lane)  # nothing was started: it is still due
         except Exception:
             log.exception("delivery stumbled", channel=self._channel.type)
             self._again.add(lane)
             await asyncio.sleep(SWEEP)
-        finally:
-            self._busy.pop(lane, None)
-            if self._backlog or lane in self._again:
-                self._bell.set()
-            self._again.discard(lane)
+        else:
+            return True
+        return False
 
     def _parts_left(self, head: Head) -> list[Outbound]:
         return [part for part in self._parts(head) if part.part not in head.sent]
@@ -239,11 +330,12 @@ class Outbox:
             for index, (text, bundle) in enumerate(parts_of(head.text, files, self._channel.limits))
         ] or [Outbound(message_id=head.message_id, part=0, urn=head.urn)]  # fmt: skip
 
-    async def _try(self, head: Head, part: Outbound, *, first: bool, last: bool) -> bool:
-        """One attempt of one part; whether the next part may follow."""
-        await self._wait_for_rate(part, first=first)
-        attempt = new_id()
-        if not await self._start(head, part, attempt):
+    async def _try(self, head: Head, part: Outbound, attempt: str, *, first: bool, last: bool) -> bool:
+        """One attempt of one part; whether the next part may follow. It may be written as started."""
+        if not attempt:
+            await self._wait_for_rate(part, first=first)
+            attempt = await self._start(head, part)
+        if not attempt:
             self._again.add(head.conversation_id)
             return False
         since = now_ms()
@@ -255,23 +347,28 @@ class Outbox:
             self._inquiries.ask(Question(attempt, head.message_id, part.part, since))
         return isinstance(result, Sent)
 
-    async def _start(self, head: Head, part: Outbound, attempt: str) -> bool:
-        """Write an attempt down before its call; whether the call may be made."""
-        asked = steady_clock()
-        start = Start(
-            id=attempt, message_id=head.message_id, part=part.part, channel_id=self._live.id,
-            duty=self._duty.name, epoch=self._duty.epoch, lease=self._duty.lease_ms,
+    def _a_start(self, message_id: str, part: int) -> Start:
+        return Start(
+            id=new_id(), message_id=message_id, part=part, channel_id=self._live.id,
+            duty=self._duty.name, epoch=self._duty.epoch,
         )  # fmt: skip
+
+    async def _start(self, head: Head, part: Outbound) -> str:
+        """Write an attempt down before its call; empty if the call may not be made."""
+        start = self._a_start(head.message_id, part.part)
         try:
             started = await self._writer.write(attempts.start, start)
         except (Unavailable, asyncio.CancelledError):
-            # It may be written all the same, and must not look like a call that may have arrived.
-            never = NotSent("interrupted")
-            await self._record(self._finish(head, attempt, never, last=False))
+            await self._never_made(start.id, head.message_id, head.conversation_id)
             raise
-        if started:
-            self._duty.extended(asked)
-        return started
+        return start.id if started else ""
+
+    async def _never_made(self, attempt: str, message_id: str, lane: str) -> None:
+        """A start may be written whose call was not made, and must not look like one that arrived."""
+        await self._record(
+            Finish(id=attempt, message_id=message_id, conversation_id=lane, channel_id=self._live.id,
+                   outcome="not_sent", reason="interrupted", status="queued", wait=int(SWEEP * 1000))
+        )  # fmt: skip
 
     async def _wait_for_rate(self, part: Outbound, *, first: bool) -> None:
         """The claim took one token; whatever more a part costs is taken here, before its start."""
@@ -296,6 +393,8 @@ class Outbox:
         """The call itself, bounded in time. Whatever is not understood may have arrived."""
         if not self._duty.held:
             return NotSent("the duty passed to another node")
+        if steady_clock() < self._live.paused_until:
+            return NotSent("the vendor asks for a pause")
         try:
             async with asyncio.timeout(self._send_timeout):
                 return await self._channel.send(part)
@@ -371,6 +470,15 @@ class Outbox:
         seconds = _rest(throttled)
         self._live.paused_until = max(self._live.paused_until, steady_clock() + seconds)
         log.warning("channel paused", channel=self._channel.type, seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is kept for a reply that is being accepted."""
+
+    conversation_id: str
+    urn: str
+    cost: int
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -65,9 +65,20 @@ class AddressRates:
 
     def reserve(self, urn: str, now: float) -> float:
         """Take one token of the address; seconds to wait before it may be used."""
+        return self._bucket(urn, now).reserve(now)
+
+    def wait(self, urn: str, now: float) -> float:
+        """Seconds until the address has a token."""
+        return self._bucket(urn, now).wait(now)
+
+    def give_back(self, urn: str, now: float) -> None:
+        """A token that was taken was not used."""
+        self._bucket(urn, now).take(now, -1)
+
+    def _bucket(self, urn: str, now: float) -> Bucket:
         if len(self._buckets) > 10_000:
             self._forget(now)
-        return self._buckets.setdefault(urn, Bucket(self._rate, self._burst, now)).reserve(now)
+        return self._buckets.setdefault(urn, Bucket(self._rate, self._burst, now))
 
     def _forget(self, now: float) -> None:
         full = [urn for urn, bucket in self._buckets.items() if bucket.available(now) >= max(self._burst, 1)]

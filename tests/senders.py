@@ -12,12 +12,14 @@ import sqlalchemy as sa
 from bridge.bus import MemoryBus
 from bridge.channels.live import LiveChannel
 from bridge.ids import new_id, now_ms
+from bridge.inbox import Inbox
 from bridge.outbox import Outbox
 from bridge.store import agents, channels
 from bridge.store.engine import Database, Row, connect
 from bridge.store.replies import Accepted, Carrier, Draft, accept
 from bridge.store.tables import attempts, messages
 from bridge.store.writer import Writer
+from bridge.views import Person
 from tests.channels.made import ok, site, telegram
 from tests.channels.scripted import Scripted, scripted
 from tests.store.test_inbound import hello, take
@@ -36,6 +38,7 @@ class Rig:
             live, database=database, writer=self.writer, bus=self.bus, node="node-a",
             file_of=lambda row: row, send_timeout=20,
         )  # fmt: skip
+        self.inbox = Inbox(database, self.writer, self.bus, {live.id: live}, 60.0)
         self._running: list[asyncio.Task[None]] = []
 
     def start(self) -> asyncio.Task[None]:
@@ -56,15 +59,11 @@ class Rig:
 
     async def accept(self, *texts: str, chat: int = 42) -> list[Accepted]:
         """The same; what the inbox knows of the answers."""
-        await take(self.database, self.channel, hello(new_number(), chat=chat))
-        query = sa.text(
-            "SELECT c.id FROM conversations c JOIN addresses a ON a.id = c.address_id WHERE a.urn = :urn"
-        )
-        (row,) = await self.database.read(lambda tx: tx.run(query, {"urn": f"telegram:{chat}"}))
+        thread = await self.thread(chat)
         carrier = Carrier(label="Telegram", limits=self._live.channel.limits, pulled=False)
         drafts = [
             Draft(
-                id=new_id(), conversation_id=row.id, agent_id=self._agent_id, kind="reply", text=text,
+                id=new_id(), conversation_id=thread, agent_id=self._agent_id, kind="reply", text=text,
                 client_id=new_id(), deadline_at=now_ms() + 60_000, carriers={self.channel: carrier},
             )
             for text in texts
@@ -72,9 +71,24 @@ class Rig:
         accepted = await self.database.write(lambda tx: accept(tx, drafts))
         return [one for one in accepted if isinstance(one, Accepted)]
 
+    async def thread(self, chat: int = 42) -> str:
+        """The conversation of a customer, who has just written."""
+        await take(self.database, self.channel, hello(new_number(), chat=chat))
+        query = sa.text(
+            "SELECT c.id FROM conversations c JOIN addresses a ON a.id = c.address_id WHERE a.urn = :urn"
+        )
+        (row,) = await self.database.read(lambda tx: tx.run(query, {"urn": f"telegram:{chat}"}))
+        return str(row.id)
+
+    async def say(self, thread: str, text: str) -> str:
+        """Have the agent reply, as the API does; the state of the reply when it is accepted."""
+        agent = Person(id=self._agent_id, name="Anna")
+        message, _ = await self.inbox.reply(thread, agent=agent, text=text, client_id=new_id())
+        return message.status
+
     def offer(self, accepted: Accepted) -> bool:
         """Hand a reply over, as the inbox does; whether the sender took it."""
-        return accepted.head is not None and self._live.hand_over(accepted.head)
+        return accepted.head is not None and self.outbox.offer(accepted.head, waits=accepted.waits)
 
     async def statuses(self) -> list[str]:
         """The states of all replies, in the order in which they were written."""

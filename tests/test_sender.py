@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import sqlalchemy as sa
 
+from bridge.errors import Unavailable
 from bridge.store import schema
 from bridge.store.engine import Database, Tx, connect
 from bridge.store.replies import Accepted
@@ -138,6 +139,119 @@ async def test_reply_that_comes_while_the_one_before_ends_is_not_forgotten(datab
                 made.bus.ring(f"lanes:{made.channel}")
         await all_are(made, *["sent"] * 21)
         assert made.said() == ["first", *(f"reply {number}" for number in range(20))]
+
+
+async def warm(made: Rig) -> None:
+    """Have the sender at work, with nothing left to do."""
+    made.start()
+    await made.reply("warm")
+    made.bus.ring(f"lanes:{made.channel}")
+    await all_are(made, "sent")
+
+
+async def test_reply_that_nothing_is_before_is_accepted_as_started(database_url: str) -> None:
+    """Its acceptance and its first attempt are one commit; where the sender is not at work it waits."""
+    async with rig(database_url, **FAST) as made:
+        thread = await made.thread()
+        assert await made.say(thread, "early") == "queued"
+        made.start()
+        await all_are(made, "sent")
+        await until(lambda: accepted_as_started(made, thread))
+        await made.outbox.close(1)
+        assert await made.say(thread, "late") == "queued"
+        assert {row.outcome for row in await made.attempts()} == {"accepted"}
+
+
+async def accepted_as_started(made: Rig, thread: str) -> bool:
+    """Whether the next reply is."""
+    return await made.say(thread, "next") == "sending"
+
+
+async def test_reply_of_an_agent_who_is_gone_is_sent(database_url: str) -> None:
+    """The page was closed while the reply was being accepted: it is written as started."""
+    async with rig(database_url, **FAST) as made:
+        await warm(made)
+        thread = await made.thread(43)
+        saying = asyncio.create_task(made.say(thread, "and bye"))
+        await asyncio.sleep(0)  # it has been handed to the writer
+        saying.cancel()
+        await all_are(made, "sent", "sent")
+        assert made.said() == ["warm", "and bye"]
+        assert [row.outcome for row in await made.attempts()] == ["accepted", "accepted"]
+
+
+async def test_replies_that_follow_each_other_are_sent_in_their_order(database_url: str) -> None:
+    """Those that come while the one before is on the wire need no bell; nor does the first after a pause."""
+    async with rig(database_url, **FAST) as made:
+        await warm(made)
+        answer = asyncio.Event()
+        made.vendor.will(Answer(body=TAKEN.body, meanwhile=answer.wait), TAKEN)
+        thread = await made.thread(43)
+        said = [f"reply {number}" for number in range(10)]
+        states = [await made.say(thread, text) for text in said]
+        assert states == ["sending", *["queued"] * 9]
+        answer.set()
+        await all_are(made, *["sent"] * 11)
+        assert made.said() == ["warm", *said]
+        assert len(await made.attempts()) == 11
+
+
+async def test_reply_that_follows_one_that_was_not_sent_waits_for_it(database_url: str) -> None:
+    """The vendor asked for a pause while the second was accepted: order is kept (I3)."""
+    async with rig(database_url, **FAST) as made:
+        await warm(made)
+        answer = asyncio.Event()
+        throttled = refused(429, "Too Many Requests: retry after 1", retry_after=1)
+        throttled.meanwhile = answer.wait
+        made.vendor.will(throttled, TAKEN)
+        thread = await made.thread(43)
+        assert await made.say(thread, "first") == "sending"
+        assert await made.say(thread, "second") == "queued"
+        answer.set()
+        await all_are(made, "sent", "sent", "sent")
+        assert made.said() == ["warm", "first", "first", "second"]
+
+
+async def test_f13_reply_is_not_started_where_its_chat_must_wait(database_url: str) -> None:
+    """A place is kept only for what may be sent at once: nothing rests with an open attempt."""
+    async with rig(database_url, **FAST | {"TELEGRAM_CHAT_RATE": "1"}) as made:
+        await warm(made)
+        thread = await made.thread(42)
+        assert await made.say(thread, "too soon") == "queued"
+        assert await made.say(await made.thread(43), "another's") == "sending"
+
+
+async def test_two_replies_at_once_to_a_customer_keep_one_place(database_url: str) -> None:
+    """Both had one when they were accepted together; the second follows, and leaves no place taken."""
+    async with rig(database_url, **FAST) as made:
+        await warm(made)
+        thread = await made.thread(43)
+        states = await asyncio.gather(made.say(thread, "one"), made.say(thread, "two"))
+        assert [*states] == ["sending", "queued"]
+        await all_are(made, "sent", "sent", "sent")
+        await until(lambda: idle(made))
+        assert made.said() == ["warm", "one", "two"]
+
+
+async def test_reply_of_which_nobody_knows_whether_it_was_accepted_is_sent_once(
+    own_server: tuple[servers.PostgreSQL, str],
+) -> None:
+    """The database goes away while it is written: it was not sent, and may be tried again."""
+    server, url = own_server
+    async with rig(url, **FAST) as made:
+        await warm(made)
+        thread = await made.thread(43)
+        with suppress(Unavailable):  # the lock goes with it
+            async with locked(made.database, "attempts", "SHARE"):
+                saying = asyncio.create_task(made.say(thread, "in doubt"))
+                await until(lambda: waits_for_a_lock(made))
+                await asyncio.to_thread(server.stop)
+                with pytest.raises(Unavailable):
+                    await saying
+        await asyncio.to_thread(server.start)
+        await until(lambda: idle(made))
+        assert made.said() == ["warm"]
+        assert not [row for row in await made.attempts() if row.outcome is None]
 
 
 async def at_once(made: Rig, accepted: Accepted) -> bool:

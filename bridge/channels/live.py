@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from bridge.channels.base import Channel
 from bridge.views import ChannelView, LimitsView
@@ -13,16 +12,40 @@ State = Literal["up", "degraded", "down", "setup"]
 UNREACHED = "The vendor cannot be reached"
 
 
-def _nobody(_: Any) -> bool:
-    return False
+class Sender(Protocol):
+    """Who hands replies to the vendor, as far as the inbox of this process must know (`outbox.py`).
+
+    A reply that may leave at once has its first attempt written with its acceptance: `reserve`, and then
+    `depart`, `cancel` or `take_back`. `start` is a `store.attempts.Start`, `head` a `store.lanes.Head`.
+    """
+
+    def reserve(self, message_id: str, conversation_id: str, urn: str, text: str) -> Any | None:
+        """Keep a place for a reply without files; `None` if it has to wait its turn."""
+        ...
+
+    def depart(self, head: Any, start: Any) -> None:
+        """It was accepted, and its start is written: send it."""
+        ...
+
+    def cancel(self, start: Any) -> None:
+        """Its start was not written."""
+        ...
+
+    def take_back(self, start: Any) -> None:
+        """Its start may have been written, and nothing was sent."""
+        ...
+
+    def offer(self, head: Any, *, waits: bool) -> bool:
+        """Take a reply without a look at the lanes; `False`: ring for it. `waits`: something is before it."""
+        ...
 
 
 @dataclass(slots=True)
 class LiveChannel:
     """`id` is its row's; `state` and `detail` are what agents see of it.
 
-    Its vendor wants no call that sends before `paused_until`, by `steady_clock`. `hand_over` gives the
-    sender of this process a reply that may leave at once (`lanes.Head`), and says whether it took it.
+    Its vendor wants no call that sends before `paused_until`, by `steady_clock`. Nobody sends what
+    customers fetch.
     """
 
     id: int
@@ -30,7 +53,7 @@ class LiveChannel:
     state: State = "up"
     detail: str = ""
     paused_until: float = 0.0
-    hand_over: Callable[[Any], bool] = _nobody
+    sender: Sender | None = None
 
     def view(self) -> ChannelView:
         """The channel as the API shows it."""

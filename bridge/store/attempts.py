@@ -31,7 +31,6 @@ class Start:
     channel_id: int
     duty: str
     epoch: int
-    lease: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +74,11 @@ class Finish:
 _MESSAGES = Hold("JOIN messages t ON t.id = r.message_id", by="t.id")
 _LANES = Hold("JOIN lanes t ON t.conversation_id = r.conversation_id", by="t.conversation_id")
 
-# The fence: a stale epoch matches no row, and a matching one is extended by the same statement.
-_FENCE = Once(
-    """UPDATE duties SET until = {now} + r.lease FROM {rows}
-    WHERE r.fences = 1 AND duties.name = r.duty AND duties.epoch = r.epoch"""
-)
+# The fence: a stale epoch matches no row, and nobody takes the duty over before this is committed.
+FENCE = Hold("JOIN duties t ON t.name = r.duty AND t.epoch = r.epoch", by="t.name", shared=True)
 # Between the claim and this the sender may have rested for long: the customer's last word counts,
-# and so does what another owner did meanwhile. No part leaves that is there or on its way.
+# and so does what another owner did meanwhile. No part leaves that is there or on its way, and none
+# before what was written before it.
 _ATTEMPTS = Once(
     """INSERT INTO attempts (id, message_id, part, channel_id, epoch, started_at)
     SELECT r.id, r.message_id, r.part, r.channel_id, r.epoch, :now FROM {rows}
@@ -89,20 +86,21 @@ _ATTEMPTS = Once(
     JOIN messages m ON m.id = r.message_id AND m.status IN ('queued', 'sending') AND m.deadline_at >= {now}
     JOIN addresses a ON a.id = m.address_id AND a.state = 'open' AND a.consent_at IS NOT NULL
     WHERE NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = r.message_id AND t.part = r.part
-        AND (t.outcome IS NULL OR t.outcome = 'accepted'))"""
+        AND (t.outcome IS NULL OR t.outcome = 'accepted'))
+    AND NOT EXISTS (SELECT 1 FROM messages e WHERE e.conversation_id = m.conversation_id
+        AND e.status IN ('queued', 'sending') AND e.seq < m.seq)"""
 )
 _SENDING = Once(
     """UPDATE messages SET status = 'sending', reason = '' FROM {rows} JOIN attempts a ON a.id = r.id
     WHERE messages.id = r.message_id"""
 )
 _START = Procedure(
-    "start", _MESSAGES, _FENCE, _ATTEMPTS, _SENDING,
+    "start", _MESSAGES, FENCE, _ATTEMPTS, _SENDING,
     messages_changed(
         "{rows} JOIN attempts a ON a.id = r.id JOIN messages m ON m.id = r.message_id WHERE r.part = 0"
     ),
     found="id", query="SELECT a.id FROM {rows} JOIN attempts a ON a.id = r.id",
-    id="uuid", message_id="uuid", part="int", channel_id="int", duty="text", epoch="int", lease="bigint",
-    fences="int",
+    id="uuid", message_id="uuid", part="int", channel_id="int", duty="text", epoch="int",
 )  # fmt: skip
 
 _OUTCOME = """UPDATE attempts SET outcome = new.outcome, reason = new.reason, ended_at = :now,
@@ -179,13 +177,11 @@ _STRANDED_LANES = Statement(
 @ranked(3, "sends")
 async def start(tx: Tx, starts: Sequence[Start]) -> list[bool]:
     """Write down attempts before their calls; `False` for one that may not be made (any more)."""
-    duties: dict[tuple[str, int], str] = {}
     parts: dict[tuple[str, int], str] = {}
     rows = [
         {"id": s.id, "message_id": s.message_id, "part": s.part, "channel_id": s.channel_id, "duty": s.duty,
-         "epoch": s.epoch, "lease": s.lease,
-         "fences": int(duties.setdefault((s.duty, s.epoch), s.id) == s.id)}
-        for s in sorted(starts, key=lambda s: (s.duty, s.message_id, s.part))
+         "epoch": s.epoch}
+        for s in sorted(starts, key=lambda s: (s.message_id, s.part))
         if parts.setdefault((s.message_id, s.part), s.id) == s.id
     ]  # fmt: skip
     started = {found.id for found in await _START.call(tx, rows, now_ms())}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from bridge.store.engine import Statement, Tx
 
-_TAKE = Statement(
+_NEW = Statement(
     """INSERT INTO duties (name, owner, until, epoch)
-    VALUES (:name, :owner, {now} + CAST(:lease AS bigint), 1)
-    ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until,
-        epoch = duties.epoch + 1
-    WHERE duties.until < {now} OR duties.owner = excluded.owner
-    RETURNING epoch"""
+    VALUES (:name, :owner, {now} + CAST(:lease AS bigint), 1) ON CONFLICT DO NOTHING RETURNING epoch"""
+)
+# Not before what its owner began under it (`attempts.FENCE`) is committed, and can be seen.
+_FREE = Statement("SELECT 1 FROM duties WHERE name = :name AND (until < {now} OR owner = :owner) {alone}")
+_TAKE = Statement(
+    """UPDATE duties SET owner = :owner, until = {now} + CAST(:lease AS bigint), epoch = epoch + 1
+    WHERE name = :name RETURNING epoch"""
 )
 _KEEP = Statement(
     """UPDATE duties SET until = {now} + CAST(:lease AS bigint)
@@ -22,7 +24,8 @@ _FORGET = Statement("UPDATE duties SET until = 0")
 
 async def take(tx: Tx, name: str, owner: str, lease: int) -> int | None:
     """The new epoch if the duty was free (or ours), for `lease` milliseconds; else `None`."""
-    rows = await _TAKE.run(tx, name=name, owner=owner, lease=lease)
+    statement = _TAKE if await _FREE.run(tx, name=name, owner=owner) else _NEW
+    rows = await statement.run(tx, name=name, owner=owner, lease=lease)
     return rows[0].epoch if rows else None
 
 

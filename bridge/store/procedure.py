@@ -49,10 +49,13 @@ class Hold:
     A statement of PostgreSQL that waits for a row sees that row anew and everything else as it was
     before: so what is changed by what other tables say is held beforehand. On SQLite the transaction
     is the lock.
+
+    `shared`: others may hold them so too, and change them; nobody may hold them whole (`{alone}`).
     """
 
     join: str
     by: str
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +206,8 @@ def sqlite_trigger(name: str, columns: str, steps: str) -> list[str]:
 def _taking(hold: Holding) -> str:
     """What follows PERFORM to take it; `{keys}` are the rows."""
     if isinstance(hold, Hold):
-        return f"1 FROM {{keys}} {hold.join} ORDER BY {hold.by} FOR NO KEY UPDATE OF t"
+        strength = "KEY SHARE" if hold.shared else "NO KEY UPDATE"
+        return f"1 FROM {{keys}} {hold.join} ORDER BY {hold.by} FOR {strength} OF t"
     name = f'r.{hold.column} COLLATE "C"'  # the order of Python
     names = f"SELECT DISTINCT {name} AS name FROM {{keys}} WHERE r.{hold.column} <> '' ORDER BY 1"
     return f"{holding_name('n.name')} FROM ({names}) AS n"

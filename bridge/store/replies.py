@@ -10,7 +10,7 @@ it still is so: a draft that this leaves out looks again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,10 +20,11 @@ from bridge.errors import BridgeError, Conflict, Invalid, NotFound, Unavailable
 from bridge.ids import now_ms
 from bridge.models import Limits
 from bridge.store import messages
+from bridge.store.attempts import FENCE, Start
 from bridge.store.changes_log import messages_changed
 from bridge.store.engine import Batch, Lock, Tx
 from bridge.store.lanes import Head
-from bridge.store.procedure import Hold, Procedure, SkipIf
+from bridge.store.procedure import Hold, Once, Procedure, SkipIf
 from bridge.store.writer import ranked
 from bridge.text import utf16_length
 from bridge.views import MessageView
@@ -38,9 +39,17 @@ class Carrier:
     pulled: bool
 
 
+def _waits(_channel_id: int, _urn: str) -> Start | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A reply or note to be accepted. `via` names another of the contact's addresses."""
+    """A reply or note to be accepted. `via` names another of the contact's addresses.
+
+    `reserve` asks the channel's sender for the first attempt of a reply to an address, to be written
+    with its acceptance if nothing is before it. It may be asked again.
+    """
 
     id: str
     conversation_id: str
@@ -53,6 +62,7 @@ class Draft:
     via: str | None = None
     deadline_at: int
     carriers: Mapping[int, Carrier]
+    reserve: Callable[[int, str], Start | None] = _waits
 
     @property
     def fingerprint(self) -> str:
@@ -65,13 +75,16 @@ class Draft:
 class Accepted:
     """The message made or found for a draft; `channel_id` is set when a lane has to run.
 
-    `head` is the message as its lane sees it, if nothing is before it.
+    `head` is the message as its lane sees it, if it has no files; `waits` says that something is before
+    it, `started` that its first attempt is written.
     """
 
     message: MessageView
     new: bool
     channel_id: int | None
     head: Head | None = None
+    waits: bool = False
+    started: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,8 @@ class _Place:
     new: bool
     channel_id: int | None = None
     head: Head | None = None
+    waits: bool = False
+    started: bool = False
 
 
 Outcome = Accepted | BridgeError
@@ -123,12 +138,19 @@ LANES = Batch(
     SELECT conversation_id, channel_id, {{now}} FROM {{rows}} WHERE true {_LATER}""",
     conversation_id="uuid", channel_id="int",
 )  # fmt: skip
+# Nothing is before it, by the words of the thread and of its lane, and its sender still has the duty.
+_MAY_START = """new.attempt IS NOT NULL
+    AND EXISTS (SELECT 1 FROM duties d WHERE d.name = new.duty AND d.epoch = new.epoch)
+    AND NOT EXISTS (SELECT 1 FROM messages e WHERE e.conversation_id = c.id
+        AND e.status IN ('queued', 'sending'))
+    AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.conversation_id = c.id AND l.due_at > {now})"""
 _ACCEPT = Procedure(
-    "accept", Hold("JOIN conversations t ON t.id = r.conversation_id", by="t.id"),
-    """INSERT INTO messages (id, conversation_id, seq, direction, channel_id, address_id, agent_id, client_id,
-        text, data, status, created_at, deadline_at)
+    "accept", Hold("JOIN conversations t ON t.id = r.conversation_id", by="t.id"), FENCE,
+    f"""INSERT INTO messages (id, conversation_id, seq, direction, channel_id, address_id, agent_id,
+        client_id, text, data, status, created_at, deadline_at)
     SELECT new.id, c.id, c.last_seq + 1, new.direction, new.channel_id, new.address_id, new.agent_id,
-        new.client_id, new.text, new.data, new.status, :now, new.deadline_at
+        new.client_id, new.text, new.data, CASE WHEN {_MAY_START} THEN 'sending' ELSE new.status END, :now,
+        new.deadline_at
     FROM conversations c WHERE c.id = new.conversation_id AND (new.direction = 'note'
         OR (c.ended_at IS NULL OR new.revives = 1) AND EXISTS (SELECT 1 FROM addresses a
             WHERE a.id = new.address_id AND a.contact_id = c.contact_id AND a.channel_id = new.channel_id
@@ -146,11 +168,16 @@ _ACCEPT = Procedure(
     SkipIf("new.status <> 'queued'"),
     f"""INSERT INTO lanes (conversation_id, channel_id, due_at)
     VALUES (new.conversation_id, new.channel_id, {{now}}) {_LATER}""",
+    Once(
+        """INSERT INTO attempts (id, message_id, part, channel_id, epoch, started_at)
+        SELECT r.attempt, m.id, 0, m.channel_id, r.epoch, :now FROM {rows} JOIN messages m ON m.id = r.id
+        WHERE r.attempt IS NOT NULL AND m.status = 'sending'"""
+    ),
     messages_changed("{rows} JOIN messages m ON m.id = r.id"),
     found=messages.COLUMNS, query=messages.SHOWN,
     id="uuid", conversation_id="uuid", direction="text", channel_id="int", address_id="uuid",
     agent_id="uuid", client_id="text", text="text", data="text", status="text", deadline_at="bigint",
-    revives="int",
+    revives="int", attempt="uuid", duty="text", epoch="int",
 )  # fmt: skip
 # How often a draft looks whose thread changes at the very moment in which it is accepted.
 _LOOKS = 3
@@ -207,14 +234,13 @@ async def _accept(
             places[message_id] = _Place(message_id, True, channel_id)
         else:
             shown[message_id] = messages.view(found)
-            places[message_id] = _Place(message_id, True, channel_id, _head(row, routes[message_id], found))
+            head = _head(routes[message_id], found) if channel_id is not None else None
+            waits, started = bool(found.behind or found.paused), found.status == "sending"
+            places[message_id] = _Place(message_id, True, channel_id, head, waits, started)
     return places
 
 
-def _head(row: Mapping[str, Any], route: Any, found: Any) -> Head | None:
-    """A reply without files, if it may leave at once."""
-    if row["status"] != "queued" or found.behind or found.paused:
-        return None
+def _head(route: Any, found: Any) -> Head:
     return Head(
         message_id=found.id, conversation_id=found.conversation_id, seq=found.seq, text=found.text,
         reply_to=orjson.loads(found.data).get("reply_to", ""), urn=route.urn, address_id=route.address_id,
@@ -235,7 +261,9 @@ def _outcome(
     first = places.get(place.message_id, place)
     if isinstance(first, BridgeError):
         return first
-    return Accepted(shown[first.message_id], place.new, place.channel_id, place.head)
+    return Accepted(
+        shown[first.message_id], place.new, place.channel_id, place.head, place.waits, place.started
+    )
 
 
 async def _look(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Any]:
@@ -355,6 +383,8 @@ def _row(draft: Draft, route: Any) -> dict[str, Any]:
         if route.quote_channel_id == route.channel_id and route.quote_external_id:
             data["reply_to"] = route.quote_external_id
     pulled = not is_note and draft.carriers[route.channel_id].pulled
+    may_start = not is_note and not pulled and not draft.attachments
+    start = draft.reserve(route.channel_id, route.urn) if may_start else None
     return {
         "id": draft.id, "conversation_id": draft.conversation_id,
         "direction": "note" if is_note else "outbound",
@@ -365,6 +395,7 @@ def _row(draft: Draft, route: Any) -> dict[str, Any]:
         "status": "noted" if is_note else "sent" if pulled else "queued",
         "deadline_at": None if is_note or pulled else draft.deadline_at,
         "revives": int(_has_ended(route)),
+        "attempt": start and start.id, "duty": start and start.duty, "epoch": start and start.epoch,
     }  # fmt: skip
 
 

@@ -35,10 +35,7 @@ class Sender:
 
     async def start(self, part: int = 0, epoch: int | None = None) -> str | None:
         """An attempt's id, or `None` if it may not be made."""
-        wish = Start(
-            id=new_id(), message_id=self.message_id, part=part, channel_id=self.desk.channel,
-            duty="send", epoch=epoch or self.epoch, lease=LEASE,
-        )  # fmt: skip
+        wish = wish_of(self, part, epoch)
         (started,) = await self.desk.database.write(lambda tx: attempts.start(tx, [wish]))
         return wish.id if started else None
 
@@ -60,6 +57,14 @@ class Sender:
         """The lanes that are due."""
         channel = self.desk.channel
         return (await self.desk.database.read(lambda tx: lanes.due(tx, channel, (), 10, 5))).lanes
+
+
+def wish_of(sender: Sender, part: int = 0, epoch: int | None = None) -> Start:
+    """A wish to send a part of the sender's message."""
+    return Start(
+        id=new_id(), message_id=sender.message_id, part=part, channel_id=sender.desk.channel, duty="send",
+        epoch=epoch or sender.epoch,
+    )  # fmt: skip
 
 
 def outcome_of(sender: Sender, attempt: str, outcome: Any, status: Any, **more: Any) -> Finish:
@@ -110,7 +115,7 @@ async def test_part_asked_for_twice_in_a_batch_is_started_once(sender: Sender) -
     """Whoever asks, and at whatever moment (I6)."""
     wishes = [
         Start(id=new_id(), message_id=sender.message_id, part=0, channel_id=sender.desk.channel, duty="send",
-              epoch=sender.epoch, lease=LEASE)
+              epoch=sender.epoch)
         for _ in range(2)
     ]  # fmt: skip
     started = await sender.desk.database.write(lambda tx: attempts.start(tx, wishes))
@@ -184,6 +189,19 @@ async def test_duty_is_held_by_one_owner(sender: Sender) -> None:
     assert not await database.write(lambda tx: duties.keep(tx, "send", "node-b", 1, LEASE))
     await database.write(lambda tx: duties.give_back(tx, "send", "node-a", 1))
     assert await database.write(lambda tx: duties.take(tx, "send", "node-b", LEASE)) == 2
+
+
+async def test_reply_is_not_started_before_the_one_that_was_written_before_it(sender: Sender) -> None:
+    """Whoever thinks that its turn has come: the thread has one order (I3)."""
+    (later,) = await sender.desk.accept(sender.desk.draft("later"))
+    assert isinstance(later, Accepted)
+    following = Sender(sender.desk, later.message.id, sender.epoch)
+    assert await following.start() is None
+    attempt = await sender.start()
+    assert attempt
+    assert await following.start() is None
+    await sender.finish(attempt, "accepted", "sent", external_id="X1")
+    assert await following.start()
 
 
 async def test_not_sent_waits_in_its_lane(sender: Sender) -> None:

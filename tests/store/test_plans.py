@@ -66,7 +66,7 @@ class _Traffic:
         assert len(heads) == CUSTOMERS
         starts = [
             Start(id=new_id(), message_id=head.message_id, part=0, channel_id=self._desk.channel, duty="send",
-                  epoch=self._epoch, lease=60_000)
+                  epoch=self._epoch)
             for head in heads
         ]  # fmt: skip
         assert all(await attempts.start(tx, starts))

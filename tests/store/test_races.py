@@ -11,14 +11,14 @@ import sqlalchemy as sa
 
 from bridge.errors import Conflict, Invalid
 from bridge.models import Receipt
-from bridge.store import attempts, channels, handling, lanes, replies, uploads
+from bridge.store import attempts, channels, duties, handling, lanes, replies, uploads
 from bridge.store.engine import Database, Tx, Work, connect
 from bridge.store.files import Stored
 from bridge.store.inbound import Intake, receive
 from bridge.store.tables import conversations
 from bridge.store.tables import lanes as lane_rows
 from tests.gateways import until
-from tests.store.test_attempts import Sender, outcome_of, sender
+from tests.store.test_attempts import Sender, outcome_of, sender, wish_of
 from tests.store.test_inbound import hello, rows, take
 from tests.store.test_replies import Desk, desk
 
@@ -76,6 +76,24 @@ async def test_reply_that_commits_while_the_one_before_ends_keeps_its_lane_awake
     )
     (lane,) = await rows(desk.database, lane_rows)
     assert lane.due_at is not None
+
+
+async def test_duty_is_taken_over_only_when_what_its_owner_started_can_be_seen(sender: Sender) -> None:
+    """An attempt that the next owner did not find would stay open for ever (F17)."""
+    desk, database = sender.desk, sender.desk.database
+    await database.write(lambda tx: duties.give_back(tx, "send", "node-a", sender.epoch))
+
+    async def start(tx: Tx) -> object:
+        return await attempts.start(tx, [wish_of(sender)])
+
+    async def take_over(tx: Tx) -> None:
+        epoch = await duties.take(tx, "send", "node-b", 60_000)
+        assert epoch
+        assert await attempts.abandoned(tx, desk.channel, epoch, 1) == 1
+
+    await side_by_side(database, start, take_over)
+    assert await sender.status() == "unknown"
+    assert await sender.start() is None
 
 
 async def test_reply_that_commits_while_its_lane_is_tidied_keeps_it_awake(sender: Sender) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,14 +11,15 @@ import sqlalchemy as sa
 from bridge.errors import BridgeError, Conflict, Invalid, NotFound
 from bridge.ids import new_id, now_ms
 from bridge.models import Limits, Standing
-from bridge.store import agents, attempts, channels, handling, uploads
+from bridge.store import agents, attempts, channels, duties, handling, uploads
 from bridge.store import lanes as lane_views
 from bridge.store import messages as message_views
-from bridge.store.attempts import Finish
+from bridge.store.attempts import Finish, Start
 from bridge.store.engine import Database, Tx
 from bridge.store.files import Stored
 from bridge.store.inbound import Intake, receive
 from bridge.store.replies import Accepted, Carrier, Draft, Outcome, accept
+from bridge.store.tables import attempts as attempt_table
 from bridge.store.tables import channels as channel_table
 from bridge.store.tables import conversations, lanes, messages
 from tests.store.test_inbound import hello, rows, take
@@ -265,7 +267,7 @@ async def test_reply_that_nothing_is_before_may_leave_at_once(desk: Desk) -> Non
     assert isinstance(first, Accepted)
     assert isinstance(second, Accepted)
     assert note.head is None
-    assert second.head is None
+    assert (first.waits, second.waits) == (False, True)
     due = await desk.database.read(lambda tx: lane_views.due(tx, desk.channel, (), 10, 5))
     assert due.lanes == [desk.conversation_id]
     assert await desk.database.read(lambda tx: lane_views.heads(tx, desk.channel, due.lanes)) == [first.head]
@@ -285,4 +287,62 @@ async def test_reply_with_files_or_to_a_paused_channel_waits_its_turn(desk: Desk
     await desk.database.write(lambda tx: channels.pause(tx, desk.channel, 60_000))
     (paused,) = await desk.accept(desk.draft())
     assert isinstance(paused, Accepted)
-    assert paused.head is None
+    assert paused.waits
+
+
+async def reserved(desk: Desk, draft: Draft, epoch: int) -> Draft:
+    """The same draft with a place kept for it by a sender under this epoch."""
+
+    def reserve(channel_id: int, urn: str) -> Start:
+        assert urn == "telegram:7"
+        return Start(
+            id=draft.id, message_id=draft.id, part=0, channel_id=channel_id, duty="send", epoch=epoch
+        )
+
+    return replace(draft, reserve=reserve)
+
+
+@pytest.mark.parametrize(
+    ("before", "started"),
+    [
+        ("nothing", True),
+        ("a reply that waits", False),
+        ("a lane that rests", False),
+        ("a newer owner", False),
+    ],
+)
+async def test_reply_is_started_with_its_acceptance_only_if_nothing_is_before_it(
+    desk: Desk, before: str, started: bool
+) -> None:
+    """One commit less on its way; whatever the sender did not know then, the database does."""
+    epoch = await desk.database.write(lambda tx: duties.take(tx, "send", "node-a", 60_000))
+    assert epoch
+    if before == "a reply that waits":
+        await desk.accept(desk.draft("earlier"))
+    elif before == "a lane that rests":
+        (earlier,) = await desk.accept(desk.draft("earlier"))
+        assert isinstance(earlier, Accepted)
+        rest = Finish(
+            message_id=earlier.message.id, conversation_id=desk.conversation_id, status="unknown", wait=60_000
+        )
+        await desk.database.write(lambda tx: attempts.finish(tx, [rest]))
+    elif before == "a newer owner":
+        await desk.database.write(lambda tx: duties.give_back(tx, "send", "node-a", epoch))
+        await desk.database.write(lambda tx: duties.take(tx, "send", "node-b", 60_000))
+    (reply,) = await desk.accept(await reserved(desk, desk.draft(), epoch))
+    assert isinstance(reply, Accepted)
+    assert reply.started == started
+    assert reply.message.status == ("sending" if started else "queued")
+    ledger = await rows(desk.database, attempt_table)
+    assert [(row.id, row.part, row.outcome) for row in ledger if row.message_id == reply.message.id] == (
+        [(reply.message.id, 0, None)] if started else []
+    )
+
+
+async def test_of_two_replies_at_once_the_second_waits_for_the_first(desk: Desk) -> None:
+    """Both have a place with the sender, and it is one thread."""
+    epoch = await desk.database.write(lambda tx: duties.take(tx, "send", "node-a", 60_000))
+    assert epoch
+    drafts = [await reserved(desk, desk.draft(text), epoch) for text in ("one", "two")]
+    outcomes = await desk.accept(*drafts)
+    assert [one.started for one in outcomes if isinstance(one, Accepted)] == [True, False]
