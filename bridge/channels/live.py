@@ -44,8 +44,8 @@ class Sender(Protocol):
 class LiveChannel:
     """`id` is its row's; `state` and `detail` are what agents see of it.
 
-    Its vendor wants no call that sends before `paused_until`, by `steady_clock`. Nobody sends what
-    customers fetch.
+    Its vendor wants no call that sends before `paused_until`, by `steady_clock`. It has no
+    `sender` where customers fetch their messages.
     """
 
     id: int

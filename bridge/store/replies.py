@@ -39,7 +39,7 @@ class Carrier:
     pulled: bool
 
 
-def _waits(_channel_id: int, _urn: str) -> Start | None:
+def _no_place(_channel_id: int, _urn: str) -> Start | None:
     return None
 
 
@@ -62,7 +62,7 @@ class Draft:
     via: str | None = None
     deadline_at: int
     carriers: Mapping[int, Carrier]
-    reserve: Callable[[int, str], Start | None] = _waits
+    reserve: Callable[[int, str], Start | None] = _no_place
 
     @property
     def fingerprint(self) -> str:
