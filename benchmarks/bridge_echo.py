@@ -26,6 +26,7 @@ class Echo:
         self._bell = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._agent = Person(id="", name="Echo")
+        self._seen: set[str] = set()
 
     async def start(self, _: web.Application) -> None:
         """Take a seat at the desk."""
@@ -42,22 +43,22 @@ class Echo:
             self._bell.set()
 
     async def _answer(self) -> None:
-        seen: set[str] = set()
         while True:
             await self._bell.wait()
             self._bell.clear()
             heard, self._heard = self._heard, []
-            new = {*heard} - seen  # of its own replies it hears at each of their states
+            new = {*heard} - self._seen
             found = await self._gateway.database.peek(lambda tx: messages.views(tx, new))  # noqa: B023
-            seen.update(found)
+            self._seen.update(found)
             for message in found.values():
                 if message.direction == "inbound":
                     self._start(self._repeat(message))
 
     async def _repeat(self, message: MessageView) -> None:
-        await self._gateway.inbox.reply(
+        reply, _ = await self._gateway.inbox.reply(
             message.conversation_id, agent=self._agent, text=message.text, client_id=message.id
         )
+        self._seen.add(reply.id)  # it hears of it at each of its states
 
     def _start(self, job: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(job)

@@ -24,11 +24,14 @@ from bridge.store.engine import Database
 from bridge.store.failures import BadData
 from bridge.store.handling import KEEP, Keep
 from bridge.store.inbound import Intake, Taken, receive
-from bridge.store.replies import Accepted
+from bridge.store.replies import Accepted, Route
 from bridge.store.writer import Writer
 from bridge.views import ConversationView, MessageView, Person
 
 log = structlog.get_logger()
+
+# Of about 400 bytes each.
+_MOST_ROUTES = 10_000
 
 
 class Inbox:
@@ -45,6 +48,8 @@ class Inbox:
         self._deadline_ms = int(reply_deadline * 1000)
         self._asides: set[asyncio.Task[None]] = set()
         self._accepting: set[asyncio.Future[replies.Outcome]] = set()
+        # By conversation, of those that were answered lately.
+        self._routes: dict[str, Route] = {}
         self.received = 0
         self.replied = 0
 
@@ -119,22 +124,26 @@ class Inbox:
             id=message_id, conversation_id=conversation_id, agent_id=agent.id, kind=kind, text=text,
             client_id=client_id, attachments=tuple(attachments), reply_to=reply_to, via=via,
             deadline_at=now_ms() + self._deadline_ms, carriers=self._carriers(), reserve=departure.reserve,
+            route=self._routes.get(conversation_id),
         )  # fmt: skip
         accepting = self._writer.begin(replies.accept, draft, size=len(text) + 500, share="agents")
         self._accepting.add(accepting)
-        accepting.add_done_callback(partial(self._accepted, departure))
+        accepting.add_done_callback(partial(self._accepted, draft, departure))
         # To its end, also for an agent who has gone: what is written as started must be sent.
         accepted = await asyncio.shield(accepting)
         if isinstance(accepted, BridgeError):
             raise accepted
         return accepted.message, accepted.new
 
-    def _accepted(self, departure: _Departure, accepting: asyncio.Future[replies.Outcome]) -> None:
+    def _accepted(
+        self, draft: replies.Draft, departure: _Departure, accepting: asyncio.Future[replies.Outcome]
+    ) -> None:
         self._accepting.discard(accepting)
         if accepting.cancelled() or accepting.exception():
             departure.take_back()
             return
         accepted = accepting.result()
+        self._remember(draft, accepted)
         if isinstance(accepted, BridgeError):
             departure.cancel()
             return
@@ -142,6 +151,18 @@ class Inbox:
         if accepted.new:
             self.replied += 1
             self._bus.ring("changes", *bells)
+
+    def _remember(self, draft: replies.Draft, accepted: replies.Outcome) -> None:
+        """Where the next reply of this conversation is likely to go."""
+        if isinstance(accepted, BridgeError):
+            self._routes.pop(draft.conversation_id, None)
+        elif accepted.head and accepted.channel_id is not None and draft.via is None:
+            if len(self._routes) >= _MOST_ROUTES:  # one look for each is all that they save
+                self._routes.clear()
+            head = accepted.head
+            self._routes[draft.conversation_id] = Route(
+                address_id=head.address_id, channel_id=accepted.channel_id, urn=head.urn
+            )
 
     async def close(self, patience: float) -> None:
         """Wait for the replies that are being accepted."""

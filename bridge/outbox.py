@@ -35,8 +35,8 @@ from bridge.store.writer import Writer
 
 log = structlog.get_logger()
 
-# Lanes on their way at once: what the pool of connections of a vendor's client has room for.
-MAX_BUSY = 96
+# Lanes on their way at once. A vendor's client opens as many connections, and has no limit of its own.
+MAX_BUSY = 256
 # An unknown part holds its lane for so long, unless the vendor's look-up knows better before.
 UNKNOWN_WAIT_MS = 60_000
 SWEEP = 1.0

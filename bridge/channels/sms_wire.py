@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout
+from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, TCPConnector
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
@@ -43,7 +43,8 @@ class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # twilio's own is not
 
     def __init__(self, timeout: ClientTimeout) -> None:
         super().__init__(pool_connections=False, logger=_SILENT)
-        self.session = ClientSession(timeout=timeout)
+        # `outbox.MAX_BUSY` is the limit.
+        self.session = ClientSession(timeout=timeout, connector=TCPConnector(limit=0))
 
     async def request(
         self,

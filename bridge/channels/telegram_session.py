@@ -46,7 +46,8 @@ class Session(AiohttpSession):
     async def create_session(self) -> ClientSession:
         if self._session is None or self._session.closed:
             self._session = ClientSession(
-                connector=TCPConnector(**self._connector_init),
+                # `outbox.MAX_BUSY` is the limit.
+                connector=TCPConnector(**{**self._connector_init, "limit": 0}),
                 timeout=self._patience, headers={"User-Agent": self._user_agent},
             )  # fmt: skip
         return self._session

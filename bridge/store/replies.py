@@ -3,8 +3,8 @@
 A reply is accepted in one transaction: its place in the conversation, its files, its lane. The same
 `client_id` again is the same message; with another body it is a conflict.
 
-What a draft meets is read first, and nothing is held meanwhile. The call that accepts it demands that
-it still is so: a draft that this leaves out looks again.
+What a draft meets is read first, or known from the reply before it, and nothing is held meanwhile. The
+call that accepts it demands that it still is so: a draft that this leaves out looks again.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import orjson
 
 from bridge.errors import BridgeError, Conflict, Invalid, NotFound, Unavailable
 from bridge.ids import now_ms
-from bridge.models import Limits
+from bridge.models import AddressState, Limits
 from bridge.store import messages
 from bridge.store.attempts import FENCE, Start
 from bridge.store.changes_log import messages_changed
@@ -39,6 +39,22 @@ class Carrier:
     pulled: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where a reply goes that names no address, as an earlier one of its conversation found it."""
+
+    address_id: str
+    channel_id: int
+    urn: str
+    # What a look would find besides, where all is well.
+    same_id: ClassVar[None] = None
+    ended_at: ClassVar[None] = None
+    contact_id: ClassVar[str] = ""
+    owner_id: ClassVar[str] = ""
+    state: ClassVar[AddressState] = "open"
+    consent_at: ClassVar[int] = 0
+
+
 def _no_place(_channel_id: int, _urn: str) -> Start | None:
     return None
 
@@ -48,7 +64,8 @@ class Draft:
     """A reply or note to be accepted. `via` names another of the contact's addresses.
 
     `reserve` asks the channel's sender for the first attempt of a reply to an address, to be written
-    with its acceptance if nothing is before it. It may be asked again.
+    with its acceptance if nothing is before it. It may be asked again. `route` saves a look if it still
+    is right.
     """
 
     id: str
@@ -63,6 +80,7 @@ class Draft:
     deadline_at: int
     carriers: Mapping[int, Carrier]
     reserve: Callable[[int, str], Start | None] = _no_place
+    route: Route | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -152,9 +170,10 @@ _ACCEPT = Procedure(
         new.client_id, new.text, new.data, CASE WHEN {_MAY_START} THEN 'sending' ELSE new.status END, :now,
         new.deadline_at
     FROM conversations c WHERE c.id = new.conversation_id AND (new.direction = 'note'
-        OR (c.ended_at IS NULL OR new.revives = 1) AND EXISTS (SELECT 1 FROM addresses a
-            WHERE a.id = new.address_id AND a.contact_id = c.contact_id AND a.channel_id = new.channel_id
-                AND a.state = 'open' AND a.consent_at IS NOT NULL))
+        OR (c.ended_at IS NULL OR new.revives = 1) AND (new.named = 1 OR c.address_id = new.address_id)
+        AND EXISTS (SELECT 1 FROM addresses a WHERE a.id = new.address_id AND a.contact_id = c.contact_id
+            AND a.channel_id = new.channel_id AND a.urn = new.urn AND a.state = 'open'
+            AND a.consent_at IS NOT NULL))
     ON CONFLICT DO NOTHING""",
     SkipIf("NOT {touched}"),
     # A reply answers the customer: nobody waits any more, and what was above it has been read. Into a
@@ -177,10 +196,10 @@ _ACCEPT = Procedure(
     found=messages.COLUMNS, query=messages.SHOWN,
     id="uuid", conversation_id="uuid", direction="text", channel_id="int", address_id="uuid",
     agent_id="uuid", client_id="text", text="text", data="text", status="text", deadline_at="bigint",
-    revives="int", attempt="uuid", duty="text", epoch="int",
+    urn="text", named="int", revives="int", attempt="uuid", duty="text", epoch="int",
 )  # fmt: skip
-# How often a draft looks whose thread changes at the very moment in which it is accepted.
-_LOOKS = 3
+# How often a draft is tried whose thread changes at the very moment in which it is accepted.
+_TRIES = 3
 
 
 @ranked(2, "replies")
@@ -189,11 +208,13 @@ async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
     places: dict[str, _Place | BridgeError] = {}
     shown: dict[str, MessageView] = {}
     left = list(drafts)
-    for _ in range(_LOOKS):
-        places |= await _accept(tx, left, shown)
+    known = {draft.id: draft.route for draft in drafts if draft.route and _is_plain(draft)}
+    for _ in range(_TRIES):
+        places |= await _accept(tx, left, known, shown)
         left = [draft for draft in left if draft.id not in places]
         if not left:
             break
+        known = {}
     else:
         raise Unavailable("These conversations change too fast")
     missing = {place.message_id for place in places.values() if isinstance(place, _Place)} - shown.keys()
@@ -203,12 +224,12 @@ async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
 
 
 async def _accept(
-    tx: Tx, drafts: Sequence[Draft], shown: dict[str, MessageView]
+    tx: Tx, drafts: Sequence[Draft], known: Mapping[str, Route], shown: dict[str, MessageView]
 ) -> dict[str, _Place | BridgeError]:
     """What becomes of each draft by its id, but for those whose thread changed meanwhile."""
-    routes = await _look(tx, drafts)
+    routes = {**known, **await _look(tx, [draft for draft in drafts if draft.id not in known])}
     if any(draft.attachments for draft in drafts) or any(_has_ended(route) for route in routes.values()):
-        routes = await _look_closely(tx, drafts)
+        known, routes = {}, await _look_closely(tx, drafts)
     places = _repeats(drafts, routes)
     fresh = [draft for draft in drafts if draft.id not in places]
     uploads = await _uploads(tx, fresh)
@@ -217,7 +238,8 @@ async def _accept(
         route = routes.get(draft.id)
         error = _refusal(draft, route, uploads)
         if error or route is None:
-            places[draft.id] = error or NotFound("There is no such conversation")
+            if draft.id not in known:  # nobody is refused for what was so once
+                places[draft.id] = error or NotFound("There is no such conversation")
             continue
         rows[draft.id] = _row(draft, route)
         for upload in draft.attachments:
@@ -238,6 +260,11 @@ async def _accept(
             waits, started = bool(found.behind or found.paused), found.status == "sending"
             places[message_id] = _Place(message_id, True, channel_id, head, waits, started)
     return places
+
+
+def _is_plain(draft: Draft) -> bool:
+    """Whether it meets nothing but its conversation."""
+    return draft.via is None and draft.reply_to is None and not draft.attachments
 
 
 def _head(route: Any, found: Any) -> Head:
@@ -394,6 +421,7 @@ def _row(draft: Draft, route: Any) -> dict[str, Any]:
         "data": orjson.dumps(data).decode(),
         "status": "noted" if is_note else "sent" if pulled else "queued",
         "deadline_at": None if is_note or pulled else draft.deadline_at,
+        "urn": None if is_note else route.urn, "named": int(draft.via is not None),
         "revives": int(_has_ended(route)),
         "attempt": start and start.id, "duty": start and start.duty, "epoch": start and start.epoch,
     }  # fmt: skip
