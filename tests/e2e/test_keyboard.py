@@ -61,6 +61,31 @@ async def test_what_is_typed_right_after_n_is_the_note(chromium: Browser, demo: 
     await expect(desk.get_by_role("textbox", name="Note", exact=True)).to_have_value("entro trenta giorni")
 
 
+async def test_who_clicks_another_row_and_types_at_once_writes_to_that_customer(
+    chromium: Browser, demo: str
+) -> None:
+    """The thread before is gone when the click is over: no key can reach its reply box any more."""
+    desk = await inbox(await (await context_of(chromium, demo)).new_page())
+    before, question = unique("Chi siete?"), unique("Dove siete?")
+    await ask(chromium, demo, before)
+    await ask(chromium, demo, question)
+    row = desk.get_by_role("link").filter(has_text=question)
+    await expect(row).to_be_visible()
+    await open_thread(desk, before)
+    there = await row.evaluate("""async (link) => {
+        document.getElementById("compose").dataset.of = "the one before";
+        link.click();
+        await Promise.resolve();  // sooner than any event
+        return document.getElementById("compose").dataset.of ?? "";
+    }""")
+    assert there == ""
+    await desk.get_by_role("textbox", name="Reply", exact=True).fill("A Faenza")
+    await desk.keyboard.press("Enter")
+    thread = desk.get_by_role("log", name="Messages")
+    await expect(thread).to_contain_text("A Faenza")
+    await expect(thread).to_contain_text(question)
+
+
 async def test_after_resolving_the_focus_is_on_the_next_conversation(chromium: Browser, demo: str) -> None:
     """The conversation goes, with what had the focus in it: the next one's row takes over."""
     desk = await inbox(await (await context_of(chromium, demo)).new_page())

@@ -3,7 +3,7 @@ import { matches, newestFirst, queryOf } from "../src/logic/query";
 import { glance, recount, takeConversation } from "../src/state/conversations";
 import { now } from "../src/state/freshness";
 import { changeConversation, held, hold, rows, settle } from "../src/state/list";
-import { address, go, parse } from "../src/state/place";
+import { address, go, parse, place } from "../src/state/place";
 import { merge } from "../src/state/threads";
 import { refusal } from "../src/state/uploads";
 import { conversation, message } from "./make";
@@ -32,6 +32,34 @@ describe("the address", () => {
     go({ view: "mine", channel: "sms", conversation: "1" });
     go({ conversation: "2" });
     expect(location.hash).toBe("#/mine/open/c/2?channel=sms");
+  });
+});
+
+describe("a link", () => {
+  const click = (href: string, how: MouseEventInit = {}) => {
+    const link = document.body.appendChild(document.createElement("a"));
+    link.href = href;
+    const event = new MouseEvent("click", { bubbles: true, cancelable: true, ...how });
+    link.appendChild(document.createElement("b")).dispatchEvent(event);
+    return event.defaultPrevented;
+  };
+
+  beforeEach(() => go({ view: "all", channel: "", conversation: "1" }));
+
+  test("leads to its place before the click is over", () => {
+    expect(click("#/all/open/c/2")).toBe(true);
+    expect(place.value.conversation).toBe("2");
+    expect(location.hash).toBe("#/all/open/c/2");
+  });
+
+  test.each([
+    ["for a new tab", "#/all/open/c/2", { ctrlKey: true }],
+    ["to a part of the page", "#thread", {}],
+    ["to a site", "https://example.com/#/all/open/c/2", {}],
+  ])("%s is the browser's", (_, href, how) => {
+    addEventListener("click", (event) => event.preventDefault(), { once: true }); // happy-dom would go there
+    click(href, how);
+    expect(place.value.conversation).toBe("1");
   });
 });
 

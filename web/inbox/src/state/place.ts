@@ -58,6 +58,15 @@ export function address(place: Place): string {
 
 export const place = signal<Place>(parse(location.hash));
 addEventListener("hashchange", () => (place.value = parse(location.hash)));
+// A link of ours leads there before anything else happens. The browser's event comes some time after the
+// click, and whoever types meanwhile would write to the customer of the thread before.
+addEventListener("click", (event) => {
+  const link = (event.target as Element).closest<HTMLAnchorElement>('a[href^="#/"]');
+  const elsewhere = event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+  if (!link || elsewhere || event.defaultPrevented) return;
+  event.preventDefault();
+  travel(link.getAttribute("href") ?? "");
+});
 
 /** What decides about the list, without the conversation that is open. */
 export const listKey = computed(() => address({ ...place.value, conversation: "", contact: false }));
@@ -65,9 +74,12 @@ export const listKey = computed(() => address({ ...place.value, conversation: ""
 /** Goes to a place that differs from this one as said; `replace` leaves no step to come back to. */
 export function go(change: Partial<Place>, replace = false): void {
   const next = address({ ...place.value, ...change, setup: "" });
-  if (next === location.hash) return;
+  if (next !== location.hash) travel(next, replace);
+}
+
+function travel(next: string, replace = false): void {
   if (replace) history.replaceState(null, "", next);
-  else history.pushState(null, "", next);
+  else if (next !== location.hash) history.pushState(null, "", next);
   place.value = parse(next);
 }
 
