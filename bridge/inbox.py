@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import structlog
@@ -15,7 +14,7 @@ from bridge.bus import Bus
 from bridge.channels.base import ShowsTyping
 from bridge.channels.live import LiveChannel, Sender
 from bridge.duty import steady_clock
-from bridge.errors import BridgeError, NotFound, SendError, Throttled
+from bridge.errors import BridgeError, NotFound, SendError, Throttled, Unavailable
 from bridge.ids import new_id, now_ms
 from bridge.models import Aside, Event, Ignored, Inbound, Outbound, Receipt
 from bridge.store import conversations, handling, messages, replies
@@ -30,6 +29,8 @@ from bridge.views import ConversationView, MessageView, Person
 
 log = structlog.get_logger()
 
+# How often a reply is tried whose conversation changes at the very moment in which it is accepted.
+_TRIES = 3
 # Of about 400 bytes each.
 _MOST_ROUTES = 10_000
 
@@ -47,7 +48,7 @@ class Inbox:
         self._channels = channels
         self._deadline_ms = int(reply_deadline * 1000)
         self._asides: set[asyncio.Task[None]] = set()
-        self._accepting: set[asyncio.Future[replies.Outcome]] = set()
+        self._accepting: set[asyncio.Task[Accepted]] = set()
         # By conversation, of those that were answered lately.
         self._routes: dict[str, Route] = {}
         self.received = 0
@@ -126,35 +127,38 @@ class Inbox:
             deadline_at=now_ms() + self._deadline_ms, carriers=self._carriers(), reserve=departure.reserve,
             route=self._routes.get(conversation_id),
         )  # fmt: skip
-        accepting = self._writer.begin(replies.accept, draft, size=len(text) + 500, share="agents")
-        self._accepting.add(accepting)
-        accepting.add_done_callback(partial(self._accepted, draft, departure))
         # To its end, also for an agent who has gone: what is written as started must be sent.
+        accepting = asyncio.create_task(self._accept(draft, departure))
+        self._accepting.add(accepting)
+        accepting.add_done_callback(self._accepting.discard)
         accepted = await asyncio.shield(accepting)
-        if isinstance(accepted, BridgeError):
-            raise accepted
         return accepted.message, accepted.new
 
-    def _accepted(
-        self, draft: replies.Draft, departure: _Departure, accepting: asyncio.Future[replies.Outcome]
-    ) -> None:
-        self._accepting.discard(accepting)
-        if accepting.cancelled() or accepting.exception():
-            departure.take_back()
-            return
-        accepted = accepting.result()
-        self._remember(draft, accepted)
-        if isinstance(accepted, BridgeError):
+    async def _accept(self, draft: replies.Draft, departure: _Departure) -> Accepted:
+        for _ in range(_TRIES):
+            try:
+                outcome = await self._writer.write(
+                    replies.accept, draft, size=len(draft.text) + 500, share="agents"
+                )
+            except BaseException:
+                departure.take_back()
+                raise
+            self._remember(draft, outcome)
+            if isinstance(outcome, Accepted):
+                bells = departure.leave(outcome)
+                if outcome.new:
+                    self.replied += 1
+                    self._bus.ring("changes", *bells)
+                return outcome
             departure.cancel()
-            return
-        bells = departure.leave(accepted)
-        if accepted.new:
-            self.replied += 1
-            self._bus.ring("changes", *bells)
+            if isinstance(outcome, BridgeError):
+                raise outcome
+            draft = replace(draft, route=None)
+        raise Unavailable("This conversation changes too fast")
 
     def _remember(self, draft: replies.Draft, accepted: replies.Outcome) -> None:
         """Where the next reply of this conversation is likely to go."""
-        if isinstance(accepted, BridgeError):
+        if not isinstance(accepted, Accepted):
             self._routes.pop(draft.conversation_id, None)
         elif accepted.head and accepted.channel_id is not None and draft.via is None:
             if len(self._routes) >= _MOST_ROUTES:  # one look for each is all that they save

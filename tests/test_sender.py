@@ -254,6 +254,36 @@ async def test_reply_of_which_nobody_knows_whether_it_was_accepted_is_sent_once(
         assert not [row for row in await made.attempts() if row.outcome is None]
 
 
+async def test_reply_whose_batch_was_done_again_is_sent_once(postgresql_url: str) -> None:
+    """The other one met a deadlock, when what it knew of its thread was wrong: none is a repeat of itself."""
+    async with rig(postgresql_url, **FAST) as made:
+        await warm(made)
+        thread, ended = await made.thread(43), await made.thread(44)
+        for each in (thread, ended):  # so that their ways are known
+            await made.say(each, "before")
+        await all_are(made, "sent", "sent", "sent")
+        ending = sa.text(
+            "UPDATE conversations SET status = 'resolved', resolved_at = 1, ended_at = 2 WHERE id = :id"
+        )
+        await made.database.write(lambda tx: tx.run(ending, {"id": ended}))
+        stands = asyncio.Event()
+
+        async def be_in_the_way(tx: Tx) -> None:
+            await tx.run(sa.text("SELECT 1 FROM addresses WHERE urn = 'telegram:44' FOR UPDATE"))
+            stands.set()
+            await until(lambda: waits_for_a_lock(made))  # and holds the thread meanwhile
+            await tx.run(sa.text("SELECT 1 FROM conversations WHERE id = :id FOR UPDATE"), {"id": ended})
+
+        meeting = asyncio.create_task(made.database.write(be_in_the_way))
+        await stands.wait()
+        saying = asyncio.gather(made.say(thread, "one"), made.say(ended, "two"))
+        await meeting
+        await saying
+        await all_are(made, *["sent"] * 5)
+        assert sorted(made.said()) == ["before", "before", "one", "two", "warm"]
+        assert not [row for row in await made.attempts() if row.outcome is None]
+
+
 async def at_once(made: Rig, accepted: Accepted) -> bool:
     """Whether the sender took it."""
     return made.offer(accepted)

@@ -4,7 +4,7 @@ A reply is accepted in one transaction: its place in the conversation, its files
 `client_id` again is the same message; with another body it is a conflict.
 
 What a draft meets is read first, or known from the reply before it, and nothing is held meanwhile. The
-call that accepts it demands that it still is so: a draft that this leaves out looks again.
+call that accepts it demands that it still is so: a draft that this leaves out has to look again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 import orjson
 
-from bridge.errors import BridgeError, Conflict, Invalid, NotFound, Unavailable
+from bridge.errors import BridgeError, Conflict, Invalid, NotFound
 from bridge.ids import now_ms
 from bridge.models import AddressState, Limits
 from bridge.store import messages
@@ -117,7 +117,12 @@ class _Place:
     started: bool = False
 
 
-Outcome = Accepted | BridgeError
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The thread changed meanwhile, or is not as the draft's route says: ask again, without a route."""
+
+
+Outcome = Accepted | Changed | BridgeError
 
 ADDRESSES = Lock("addresses", "contact_id")
 _FILES = Lock("attachments")
@@ -198,39 +203,33 @@ _ACCEPT = Procedure(
     agent_id="uuid", client_id="text", text="text", data="text", status="text", deadline_at="bigint",
     urn="text", named="int", revives="int", attempt="uuid", duty="text", epoch="int",
 )  # fmt: skip
-# How often a draft is tried whose thread changes at the very moment in which it is accepted.
-_TRIES = 3
 
 
 @ranked(2, "replies")
 async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
-    """Accept what can be accepted; the others get the error that says why."""
-    places: dict[str, _Place | BridgeError] = {}
+    """Accept what can be accepted; the others get the error that says why, or `Changed`.
+
+    One call, and so one commit: done again after an error, nothing of it is there yet.
+    """
     shown: dict[str, MessageView] = {}
-    left = list(drafts)
-    known = {draft.id: draft.route for draft in drafts if draft.route and _is_plain(draft)}
-    for _ in range(_TRIES):
-        places |= await _accept(tx, left, known, shown)
-        left = [draft for draft in left if draft.id not in places]
-        if not left:
-            break
-        known = {}
-    else:
-        raise Unavailable("These conversations change too fast")
+    places = await _places(tx, drafts, shown)
     missing = {place.message_id for place in places.values() if isinstance(place, _Place)} - shown.keys()
     if missing:
         shown |= await messages.views(tx, missing)
-    return [_outcome(places, places[draft.id], shown) for draft in drafts]
+    return [_outcome(places, draft, shown) for draft in drafts]
 
 
-async def _accept(
-    tx: Tx, drafts: Sequence[Draft], known: Mapping[str, Route], shown: dict[str, MessageView]
+async def _places(
+    tx: Tx, drafts: Sequence[Draft], shown: dict[str, MessageView]
 ) -> dict[str, _Place | BridgeError]:
-    """What becomes of each draft by its id, but for those whose thread changed meanwhile."""
+    """What becomes of each draft by its id, but for those that must look again."""
+    known = {draft.id: draft.route for draft in drafts if draft.route and _is_plain(draft)}
     routes = {**known, **await _look(tx, [draft for draft in drafts if draft.id not in known])}
     if any(draft.attachments for draft in drafts) or any(_has_ended(route) for route in routes.values()):
         known, routes = {}, await _look_closely(tx, drafts)
-    places = _repeats(drafts, routes)
+    repeats = _repeats(drafts, routes)
+    # Nobody is refused for what is known only from before.
+    places = {of: place for of, place in repeats.items() if isinstance(place, _Place) or of not in known}
     fresh = [draft for draft in drafts if draft.id not in places]
     uploads = await _uploads(tx, fresh)
     rows: dict[str, dict[str, Any]] = {}
@@ -238,7 +237,7 @@ async def _accept(
         route = routes.get(draft.id)
         error = _refusal(draft, route, uploads)
         if error or route is None:
-            if draft.id not in known:  # nobody is refused for what was so once
+            if draft.id not in known:
                 places[draft.id] = error or NotFound("There is no such conversation")
             continue
         rows[draft.id] = _row(draft, route)
@@ -280,17 +279,19 @@ def _has_ended(route: Any) -> bool:
 
 
 def _outcome(
-    places: Mapping[str, _Place | BridgeError], place: _Place | BridgeError, shown: Mapping[str, MessageView]
+    places: Mapping[str, _Place | BridgeError], draft: Draft, shown: Mapping[str, MessageView]
 ) -> Outcome:
     """A repeat of another draft of this batch becomes what that one did."""
-    if isinstance(place, BridgeError):
-        return place
-    first = places.get(place.message_id, place)
+    place = places.get(draft.id)
+    if not isinstance(place, _Place):
+        return place or Changed()
+    first = places.get(place.message_id)
     if isinstance(first, BridgeError):
         return first
-    return Accepted(
-        shown[first.message_id], place.new, place.channel_id, place.head, place.waits, place.started
-    )
+    message = shown.get(first.message_id if first else place.message_id)
+    if message is None:
+        return Changed()
+    return Accepted(message, place.new, place.channel_id, place.head, place.waits, place.started)
 
 
 async def _look(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Any]:

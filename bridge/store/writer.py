@@ -73,17 +73,13 @@ class Writer:
         `share` is whose part of the queue it takes. `BadData`: this very item cannot be stored.
         `Unavailable`: nothing was stored, ask again.
         """
-        return await self.begin(step, item, size=size, share=share)
-
-    def begin(self, step: Step[T, R], item: T, *, size: int = 500, share: str = "") -> asyncio.Future[R]:
-        """As `write`, for whoever must hear of the result also when nobody waits for it any more."""
         if self._closing or self._unanswered[share] >= MAX_WAITING:
             raise Unavailable("Too much waits to be written")
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._unanswered[share] += 1
         done.add_done_callback(lambda _: self._answered(share))
         self._line(step).add(_Job(step, item, size, done))
-        return done
+        return await done
 
     def _answered(self, share: str) -> None:
         self._unanswered[share] -= 1

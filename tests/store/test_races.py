@@ -183,6 +183,8 @@ async def test_same_reply_at_two_nodes_is_one_message(desk: Desk) -> None:
         outcomes.extend(await replies.accept(tx, [draft]))
 
     await side_by_side(desk.database, partial(send, drafts[0]), partial(send, drafts[1]))
+    if isinstance(outcomes[1], replies.Changed):
+        outcomes[1:] = await desk.accept(drafts[1])
     made = [(one.message.id, one.new) for one in outcomes if isinstance(one, replies.Accepted)]
     assert made == [(drafts[0].id, True), (drafts[0].id, False)]
 

@@ -18,7 +18,7 @@ from bridge.store.attempts import Finish, Start
 from bridge.store.engine import Database, Tx
 from bridge.store.files import Stored
 from bridge.store.inbound import Intake, receive
-from bridge.store.replies import Accepted, Carrier, Draft, Outcome, accept
+from bridge.store.replies import Accepted, Carrier, Changed, Draft, Outcome, accept
 from bridge.store.tables import attempts as attempt_table
 from bridge.store.tables import channels as channel_table
 from bridge.store.tables import conversations, lanes, messages
@@ -48,8 +48,14 @@ class Desk:
         return Draft(text=text, **(defaults | more))
 
     async def accept(self, *drafts: Draft) -> list[Outcome]:
-        """Hand drafts in as one batch."""
-        return list(await self.database.write(lambda tx: accept(tx, drafts)))
+        """Hand drafts in as one batch; those that must look (again) follow, as the inbox has them do."""
+        outcomes = list(await self.database.write(lambda tx: accept(tx, drafts)))
+        again = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Changed)]
+        if again:
+            followed = await self.accept(*(replace(drafts[index], route=None) for index in again))
+            for index, outcome in zip(again, followed, strict=True):
+                outcomes[index] = outcome
+        return outcomes
 
     async def settle(self, message_id: str, verdict: Any, limits: Limits = LIMITS) -> None:
         """Say what became of a reply, to a channel with these limits."""

@@ -117,16 +117,17 @@ async def test_known_way_into_a_thread_that_ended_is_as_any_other(desk: Desk) ->
 async def test_repeat_is_found_whatever_is_known(desk: Desk) -> None:
     """The same `client_id` again is the same message; with another text it is a conflict."""
     route = await first(desk)
-    again = desk.draft("earlier", client_id="c1", route=route)
-    same, twice, other, fresh = await desk.accept(
-        again, replace(again, id=new_id()), desk.draft("another", client_id="c1", route=route),
-        desk.draft("fresh", route=route),
-    )  # fmt: skip
-    assert isinstance(same, Accepted)
-    assert same == twice
-    assert (same.new, same.message.text) == (False, "earlier")
-    assert isinstance(other, Conflict)
-    assert leads(fresh) == route
+    again, other = (desk.draft(text, client_id="c1", route=route) for text in ("earlier", "another"))
+    one, two = (desk.draft(text, client_id="c2", route=route) for text in ("fresh", "not fresh"))
+    for drafts in ([other, again, one, two], [again, other, replace(one, id=new_id())]):
+        outcomes = dict(zip((draft.text for draft in drafts), await desk.accept(*drafts), strict=True))
+        same, fresh = outcomes["earlier"], outcomes["fresh"]
+        assert isinstance(same, Accepted)
+        assert isinstance(fresh, Accepted)
+        assert (same.new, same.message.text) == (False, "earlier")
+        assert fresh.message.text == "fresh"
+        assert isinstance(outcomes["another"], Conflict)
+        assert isinstance(outcomes.get("not fresh", Conflict("")), Conflict)
     assert await desk.statuses() == ["queued", "queued"]
 
 
