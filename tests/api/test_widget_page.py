@@ -49,13 +49,15 @@ async def home(sqlite_url: str, tmp_path: Path) -> AsyncIterator[House]:
 
 @pytest.fixture
 async def device(chromium: Browser) -> AsyncIterator[BrowserContext]:
-    """A visitor's browser. It must have nothing to complain about, but refusals that a test makes."""
+    """A visitor's browser. It must have nothing to complain about, but what a test does to it."""
     context = await chromium.new_context(locale="en-US")
     complaints: list[str] = []
     context.on(
         "console",
         lambda said: (
-            complaints.append(said.text) if said.type == "error" and " 503 " not in said.text else None
+            complaints.append(said.text)
+            if said.type == "error" and not re.search(r" 503 |ERR_INTERNET_DISCONNECTED", said.text)
+            else None
         ),
     )
     context.on("weberror", lambda error: complaints.append(str(error.error)))

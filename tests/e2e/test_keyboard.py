@@ -39,6 +39,8 @@ async def test_escape_keeps_the_text_when_a_colleague_replied_meanwhile(chromium
     await expect(anna.get_by_role("log", name="Messages")).to_contain_text(theirs)
     await box.press("Enter")
     await expect(anna.get_by_role("button", name="Keep writing")).to_be_focused()
+    await anna.keyboard.type("er")  # she goes on typing: that is no command
+    await expect(anna.get_by_role("button", name="Keep writing")).to_be_focused()
     await anna.keyboard.press("Escape")
     await expect(anna.get_by_role("alertdialog")).to_have_count(0)
     await expect(box).to_be_focused()

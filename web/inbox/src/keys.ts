@@ -12,19 +12,23 @@ export const keysShown = signal(false);
 
 const PANES = ["conversations", "thread", "contact"];
 
-/** Letters work outside text fields; the rest works everywhere. */
+/** Letters work outside the composer and text fields; the rest works everywhere. */
 export function followKeys(): void {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || phase.peek() !== "in" || keysShown.peek()) return;
-    if (everywhere(event) || (!inField(event) && !event.ctrlKey && !event.metaKey && !event.altKey && letters(event))) {
-      event.preventDefault();
-    }
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (everywhere(event) || (plain && !inField(event) && !inComposer(event) && letters(event))) event.preventDefault();
   });
 }
 
 function inField(event: Event): boolean {
   const element = event.target as HTMLElement;
   return element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName);
+}
+
+/** Who goes on typing after a click on a button beside the text means no command. */
+function inComposer(event: Event): boolean {
+  return !!(event.target as HTMLElement).closest?.(".composer");
 }
 
 /** Keys that work while writing, too. `true`: done. */
@@ -64,7 +68,8 @@ function letters(event: KeyboardEvent): boolean {
       if (toast.peek()?.undo) undoLast();
       return true;
   }
-  return one ? onConversation(event.key, one) : false;
+  // A key held down goes through the list; it does not resolve all of it.
+  return one && !event.repeat ? onConversation(event.key, one) : false;
 }
 
 function onConversation(key: string, one: { id: string; status: string }): boolean {

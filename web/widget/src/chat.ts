@@ -40,6 +40,8 @@ export class Chat {
   private flushTimer: ReturnType<typeof setTimeout> | undefined;
   private typedAt = 0;
   private failures = 0;
+  /** The last try to reach the gateway was in vain. */
+  private failed = false;
   /** Nothing leaves before this time: the gateway asked for a pause. */
   private held = 0;
 
@@ -95,7 +97,8 @@ export class Chat {
 
   /** What the bar says about the connection. */
   get trouble(): "" | "offline" | "connecting" {
-    return !navigator.onLine ? "offline" : this.late && !this.online ? "connecting" : "";
+    if (this.online) return "";
+    return this.failed && !navigator.onLine ? "offline" : this.late ? "connecting" : "";
   }
 
   show(open: boolean): void {
@@ -178,6 +181,10 @@ export class Chat {
   }
 
   private setOnline(yes: boolean): void {
+    if (yes === this.failed) {
+      this.failed = !yes;
+      this.changed();
+    }
     if (yes === this.online) return;
     this.online = yes;
     this.late = false;

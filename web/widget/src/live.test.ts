@@ -184,3 +184,28 @@ test("pauses are spread over one to thirty seconds", () => {
   expect(backoff(20, () => 0)).toBe(1000);
   expect(backoff(20, () => 1)).toBe(30_000);
 });
+
+/** Without any network, as on a train, the gateway may be on this very machine: a demo, a test. */
+test("a browser that never saw a network is not believed", async () => {
+  vi.stubGlobal("navigator", { onLine: false });
+  const { seen } = start();
+  await settled();
+  last().open();
+  last().say({ type: "messages", ...newest });
+  expect(seen.online).toEqual([true]);
+});
+
+/** What the browser says is mostly right: trying all the time would empty a phone's battery. */
+test("a browser that lost its network is believed for a while", async () => {
+  vi.stubGlobal("navigator", { onLine: true });
+  const { live } = start();
+  await settled();
+  last().open();
+  last().say({ type: "messages", ...newest });
+  vi.stubGlobal("navigator", { onLine: false });
+  live.cut();
+  await settled();
+  expect(Line.made.length).toBe(1);
+  await vi.advanceTimersByTimeAsync(45_000);
+  expect(Line.made.length).toBeGreaterThan(1);
+});

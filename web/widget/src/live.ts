@@ -22,7 +22,7 @@ export interface Source {
 
 const QUIET = 25_000;
 const SOCKET_EVERY = 60_000;
-const DOUBT = 30_000;
+const DOUBT = 10_000;
 
 /** Milliseconds before try number `n` (from 0): 1 to 30 s, any of them equally likely ("full jitter"). */
 export function backoff(n: number, random = Math.random): number {
@@ -40,6 +40,9 @@ export class Live {
   private blocked = 0;
   private socketAt = 0;
   private doubtAt = 0;
+  /** The browser has seen a network. One that never has is not believed unheard: the gateway may be on this
+      very machine. */
+  private knows = false;
   /** When the socket last said something; 0 before its first word. */
   private heard = 0;
 
@@ -92,8 +95,10 @@ export class Live {
 
   /** One socket's life, or one question; returns how long to wait before the next, ms. */
   private async round(): Promise<number> {
-    if (navigator.onLine) this.doubtAt = 0;
-    else {
+    if (navigator.onLine) {
+      this.knows = true;
+      this.doubtAt = 0;
+    } else if (this.knows || this.failures) {
       // The browser says that there is no network. It is mostly right: try rarely.
       this.doubtAt ||= Date.now() + DOUBT;
       const left = this.doubtAt - Date.now();

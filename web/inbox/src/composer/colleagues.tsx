@@ -41,9 +41,10 @@ export function Meanwhile({ name, onSend, onKeep }: { name: string; onSend: () =
     document.getElementById("compose")?.focus();
   };
   const onKeyDown = (event: KeyboardEvent) => {
+    // Whoever goes on typing means no command of the page.
+    event.stopPropagation();
     if (event.key !== "Escape") return;
     event.preventDefault();
-    event.stopPropagation();
     answer(onKeep);
   };
   return (

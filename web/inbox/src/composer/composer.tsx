@@ -1,11 +1,10 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { Conversation } from "../../../shared/api";
 import { t } from "../../../shared/i18n";
 import { Icon } from "../../../shared/icons";
 import { draft, type Tab } from "../state/drafts";
 import { sendDraft } from "../state/sending";
-import { tray as trayOf } from "../state/uploads";
-import { phone } from "../ui/media";
+import { phone, touch } from "../ui/media";
 import { AttachButton, useDrop } from "./attach";
 import { Counter } from "./counter";
 import { Collision, Meanwhile, whoReplied } from "./colleagues";
@@ -14,6 +13,7 @@ import { targetOf } from "./target";
 import { TextField } from "./text-field";
 import { TrayView } from "./tray-view";
 import { ViaMenu } from "./via-menu";
+import { keepWriting, tray as trayOf, whenFilesAreThere } from "./waiting";
 import { writing } from "./writing";
 
 /** Where replies and notes are written. */
@@ -24,34 +24,32 @@ export function Composer({ of }: { of: Conversation }) {
   const note = tab.value === "note";
   const target = targetOf(of);
   const text = draft(of.id, tab.value);
-  const tray = trayOf(`${of.id} ${tab.value}`);
+  const tray = trayOf(of.id, tab.value);
   const limit = note ? null : (target.channel?.limits ?? null);
   const over = limit ? Math.max(0, text.value.trim().length - limit.text) : 0;
   const blocked = note ? "" : target.blocked;
   const empty = !text.value.trim() && !tray.items.value.length;
   const ready = !empty && !over && !blocked && !tray.blocked.value;
 
-  const add = (files: Iterable<File>) => tray.add(files, limit, target.name);
+  const add = (files: Iterable<File>) => {
+    keepWriting(of.id, tab.peek());
+    tray.add(files, limit, target.name);
+  };
   const dropping = useDrop(box, add);
 
   const send = (anyway = false) => {
     if (!ready) return;
-    if (tray.busy.peek()) return void (waits.value = true);
     const other = anyway || note ? "" : whoReplied(of.id);
-    if (other) return setAsking(other);
-    const files = tray.ready();
-    sendDraft(of.id, { tab: tab.peek(), text: text.peek().trim(), files, via: via.peek() ? target.address : null, quote: note ? null : quote.peek() });
-    tray.clear();
-    if (!note) quote.value = null;
-    waits.value = false;
-    setAsking("");
+    setAsking(other);
+    if (other) return;
+    const message = { tab: tab.peek(), via: via.peek() ? target.address : null, quote: note ? null : quote.peek() };
+    whenFilesAreThere(of.id, message.tab, () => {
+      sendDraft(of.id, { ...message, text: text.peek().trim(), files: tray.ready() });
+      tray.clear();
+      if (!note) quote.value = null;
+    });
+    goOn();
   };
-
-  // Sends what waited for its files, once they are there; a file that failed stops it.
-  useEffect(() => {
-    if (waits.value && tray.blocked.value) waits.value = false;
-    else if (waits.value && !tray.busy.value) send();
-  }, [waits.value, tray.busy.value, tray.blocked.value]);
 
   return (
     <section class={`composer ${note ? "is-note" : ""}`} ref={box} aria-label={t("compose.label")}>
@@ -66,11 +64,11 @@ export function Composer({ of }: { of: Conversation }) {
         {!note && <QuoteBar quote={quote} />}
         {blocked && <p class="composer-blocked"><Icon name="ban" size={14} /> {blocked}</p>}
         <TextField id={of.id} tab={tab.value} limit={limit?.text ?? Infinity} onSend={() => send()} onFiles={add} />
-        <TrayView tray={tray} />
+        <TrayView tray={tray} onRemove={() => (keepWriting(of.id, tab.peek()), goOn())} />
         <div class="composer-bar">
           <AttachButton onFiles={add} />
           <span class="grow" />
-          {waits.value && <span class="composer-hint" role="status">{t("file.wait")}</span>}
+          {waits[tab.value].value && <span class="composer-hint" role="status">{t("file.wait")}</span>}
           <Counter text={text.value} over={over} limits={limit} channel={target.name} />
           <button type="button" class="button primary send" aria-disabled={!ready} aria-label={t(note ? "compose.note.add" : "compose.send")} onClick={() => send()}>
             {phone.value ? <Icon name="arrow-up" size={20} /> : t(note ? "compose.note.add" : "compose.send")}
@@ -79,6 +77,11 @@ export function Composer({ of }: { of: Conversation }) {
       </div>
     </section>
   );
+}
+
+/** After a click beside the text the next key is part of it; on a phone no keyboard comes uncalled. */
+function goOn(): void {
+  if (!touch.peek()) document.getElementById("compose")?.focus();
 }
 
 function TabButtons({ id, tab }: { id: string; tab: Tab }) {

@@ -4,6 +4,7 @@ import { glance } from "../state/conversations";
 import { draft, saveDraft, type Tab } from "../state/drafts";
 import { tellTyping } from "../state/wire";
 import { phone, touch } from "../ui/media";
+import { keepWriting } from "./waiting";
 import { writing } from "./writing";
 
 interface TextFieldProps {
@@ -38,6 +39,7 @@ export function TextField({ id, tab, limit, onSend, onFiles }: TextFieldProps) {
 
   const onInput = (value: string) => {
     if (!text) writing(id).begunAt = glance(id)?.last_seq ?? 0;
+    keepWriting(id, tab);
     saveDraft(id, tab, value);
     if (tab === "reply" && value) tellTyping(id);
   };

@@ -5,18 +5,22 @@ import { Icon } from "../../../shared/icons";
 import type { Item, Tray } from "../state/uploads";
 
 /** The files beside the text, each with how far it is and a way out. */
-export function TrayView({ tray }: { tray: Tray }) {
+export function TrayView({ tray, onRemove }: { tray: Tray; onRemove: () => void }) {
   if (!tray.items.value.length) return null;
   return (
     <ul class="tray" aria-label={t("compose.attached")}>
       {tray.items.value.map((item) => (
-        <FileTile item={item} tray={tray} key={item.key} />
+        <FileTile item={item} tray={tray} onRemove={onRemove} key={item.key} />
       ))}
     </ul>
   );
 }
 
-function FileTile({ item, tray }: { item: Item; tray: Tray }) {
+function FileTile({ item, tray, onRemove }: { item: Item; tray: Tray; onRemove: () => void }) {
+  const remove = () => {
+    onRemove();
+    tray.remove(item);
+  };
   const { name } = item.file;
   const state = item.state.value;
   const bad = state === "failed" || state === "refused";
@@ -35,7 +39,7 @@ function FileTile({ item, tray }: { item: Item; tray: Tray }) {
           <Icon name="refresh-cw" size={15} />
         </button>
       )}
-      <button type="button" class="icon-button small" aria-label={t("file.remove", { name })} onClick={() => tray.remove(item)}>
+      <button type="button" class="icon-button small" aria-label={t("file.remove", { name })} onClick={remove}>
         <Icon name="x" size={15} />
       </button>
     </li>

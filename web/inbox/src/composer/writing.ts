@@ -11,7 +11,7 @@ export interface Writing {
   via: Signal<string>;
   quote: Signal<(Quote & { seq: number }) | null>;
   /** Send was pressed while files were on their way. */
-  waits: Signal<boolean>;
+  waits: Record<Tab, Signal<boolean>>;
   /** The newest message when the first letter was typed. */
   begunAt: number;
 }
@@ -21,7 +21,7 @@ const writings = new Map<string, Writing>();
 export function writing(id: string): Writing {
   let found = writings.get(id);
   if (!found) {
-    found = { tab: signal<Tab>("reply"), via: signal(""), quote: signal(null), waits: signal(false), begunAt: 0 };
+    found = { tab: signal<Tab>("reply"), via: signal(""), quote: signal(null), waits: { reply: signal(false), note: signal(false) }, begunAt: 0 };
     writings.set(id, found);
   }
   return found;

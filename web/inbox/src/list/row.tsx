@@ -120,8 +120,12 @@ function Assignee({ of, name }: { of: Conversation; name: string }) {
       </span>
     );
   }
+  const take = (event: MouseEvent) => {
+    // The second click of two meets the row that has come in its place.
+    if (event.detail < 2) assignToMe(of.id);
+  };
   return (
-    <button type="button" class="row-who take" aria-label={t("row.take", { name })} title={t("keys.take")} onClick={() => assignToMe(of.id)}>
+    <button type="button" class="row-who take" aria-label={t("row.take", { name })} title={t("keys.take")} onClick={take}>
       <span class="ring">
         <Icon name="plus" size={12} />
       </span>

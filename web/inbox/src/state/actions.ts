@@ -31,17 +31,17 @@ async function change(id: string, to: Change): Promise<boolean> {
   }
 }
 
-/** Resolves and goes on to the next conversation of the list; Undo brings both back. */
-export async function resolve(id: string): Promise<void> {
+/** Resolves and goes on to the next conversation of the list; Undo brings both back. If the server refuses, the
+    row comes back and a toast says so: by then the agent may be writing to the next customer. */
+export function resolve(id: string): void {
   const here = place.peek();
   const next = here.conversation === id ? neighbour(id) : here.conversation;
-  const done = change(id, { status: "resolved" });
+  void change(id, { status: "resolved" });
   if (here.conversation === id) {
     go({ conversation: isPhone() ? "" : next, contact: false }, true);
     keepFocus(next);
   }
   say(t("toast.resolved"), () => void takeBack(id, here.conversation === id));
-  if (!(await done) && here.conversation === id) go({ conversation: id }, true);
 }
 
 /** What had the focus went with the conversation: the next one's row takes it over. */

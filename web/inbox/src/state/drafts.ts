@@ -13,6 +13,8 @@ interface Kept {
 const SAVE_MS = 300;
 const texts = new Map<string, Signal<string>>();
 const timers = new Map<string, ReturnType<typeof setTimeout>>();
+/** When a text was changed here, or known to be on the server, by `performance.now()`. */
+const changed = new Map<string, number>();
 
 const name = (id: string, tab: Tab) => `bridge.draft.${myId.peek()}.${id}.${tab}`;
 
@@ -45,6 +47,7 @@ function keep(key: string, draft: Kept): void {
 export function saveDraft(id: string, tab: Tab, text: string): void {
   const key = name(id, tab);
   draft(id, tab).value = text;
+  changed.set(key, performance.now());
   keep(key, { text, synced: false });
   clearTimeout(timers.get(key));
   timers.set(key, setTimeout(() => void push(id, tab), SAVE_MS));
@@ -59,20 +62,28 @@ async function push(id: string, tab: Tab): Promise<void> {
     // Refused for good (the conversation is gone, the text too long): it stays here, nobody is asked again.
     if (problem instanceof Problem && problem.passing) return;
   }
+  changed.set(key, performance.now());
   if (draft(id, tab).peek() === text) keep(key, { text, synced: true });
 }
 
-/** What the server keeps: it may come from another device, so it wins over what was in step before. */
-export function takeServerDrafts(id: string, drafts: { reply?: string; note?: string }): void {
+/** What the server kept when it was asked: it may come from another device, so it wins over what was in step
+    before. What was written here since then is newer. */
+export function takeServerDrafts(id: string, drafts: { reply?: string; note?: string }, asked: number): void {
   for (const tab of ["reply", "note"] as const) {
     const key = name(id, tab);
     const local = kept(key);
-    if (local && !local.synced) continue;
+    if ((local && !local.synced) || (changed.get(key) ?? 0) > asked) continue;
     const text = drafts[tab] ?? "";
     draft(id, tab).value = text;
     keep(key, { text, synced: true });
   }
 }
+
+// Another tab of this agent wrote on, or sent what stands here.
+addEventListener("storage", (event) => {
+  const shown = event.key && texts.get(event.key);
+  if (shown) shown.value = kept(event.key!)?.text ?? "";
+});
 
 /** Sends what the server has not got: after a reload or an outage. */
 export function pushDrafts(): void {

@@ -5,11 +5,14 @@ import { glance } from "./conversations";
 import { saveDraft, type Tab } from "./drafts";
 import { now } from "./freshness";
 import { Outbox, type Pending } from "./outbox";
+import { phase } from "./session";
 import { takeMessage } from "./threads";
 
 export const outbox = new Outbox({ storage: localStorage, send: deliver });
 
 async function deliver(pending: Pending): Promise<void> {
+  // Once the session is over the browser may have another agent's, from another tab.
+  if (phase.peek() !== "in") throw new Error("nobody is signed in here");
   const since = now();
   const message = await api.send(pending.conversation_id, pending.body);
   batch(() => {

@@ -27,7 +27,7 @@ export class Thread {
   /** Loads the newest page, and the conversation with its contact. */
   async load(): Promise<void> {
     await feedTells;
-    const since = now();
+    const [since, asked] = [now(), performance.now()];
     try {
       const [detail, page, activity] = await Promise.all([
         api.conversation(this.id),
@@ -37,7 +37,7 @@ export class Thread {
       batch(() => {
         const { drafts, ...rest } = detail;
         takeConversation(rest, since);
-        takeServerDrafts(this.id, drafts);
+        takeServerDrafts(this.id, drafts, asked);
         const newer = this.messages.peek().filter((one) => overtaken(one.id, since));
         this.messages.value = merge(page.items, newer);
         this.activity.value = mergeActivity(activity.items, this.activity.peek());
