@@ -88,8 +88,11 @@ class MayBeNear(Protocol):
 class SetsUp(Protocol):
     """A channel that must tell its vendor something at start, or ask who it is."""
 
-    async def set_up(self) -> None:
-        """Raises `SetUpError` with what to do; `NotSent` when the vendor cannot be reached."""
+    async def set_up(self) -> Sequence[Finding]:
+        """What a person should know although it works.
+
+        Raises `SetUpError` with what to do; `NotSent` when the vendor cannot be reached.
+        """
         ...
 
 

@@ -166,19 +166,21 @@ class TelegramChannel:
         self._heard_at = time.monotonic()
         return telegram_updates.read_all(updates, self._aside), telegram_updates.last_id(updates) or after
 
-    async def set_up(self) -> None:
+    async def set_up(self) -> Sequence[Finding]:
         """Learn the bot's name, and tell Telegram how updates travel. What waits there stays."""
         wire = await self._wire()
         me = await wire.me()
         self._username = str(me.get("username") or "")
         try:
             if self.polling:
+                before = await _webhook_info(wire)
                 await wire.delete_webhook()
-                return
+                return _found_before(before)
             self._demand_public_url()
             await wire.set_webhook(self._webhook_url, self._secrets[0].decode(), KINDS)
         except Rejected as error:
             raise SetUpError(f"Telegram refuses the webhook {self._webhook_url}: {error.reason}") from None
+        return _found_waiting(await _webhook_info(wire))
 
     async def check(self) -> list[Finding]:
         """What Telegram thinks: https://core.telegram.org/bots/api#getwebhookinfo."""
@@ -254,6 +256,21 @@ def _derived(secret: str, bot: str) -> bytes:
 
 def _chat(urn: str) -> int:
     return int(urn.removeprefix("telegram:"))
+
+
+async def _webhook_info(wire: TelegramWire) -> dict[str, Any]:
+    """What Telegram says of the webhook, or nothing: it is good to know, and not needed to work."""
+    try:
+        return await wire.webhook_info()
+    except (SendError, SetUpError):
+        return {}
+
+
+def _found_before(info: dict[str, Any]) -> list[Finding]:
+    if not (url := info.get("url")):
+        return []
+    todo = "If that is another program, give it a bot of its own. Or set TELEGRAM_MODE=webhook"
+    return [Finding(level="warning", what=f"Telegram: the webhook {url} was removed", todo=todo)]
 
 
 def _found_waiting(info: dict[str, Any]) -> list[Finding]:

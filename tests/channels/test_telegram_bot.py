@@ -124,10 +124,41 @@ async def test_polling_starts_by_removing_the_webhook_and_drops_nothing(
     bot: TelegramChannel, vendor: Scripted
 ) -> None:
     """Webhooks and polling exclude each other; what waits are customers' messages."""
-    vendor.will(ME, ok(True))
-    await bot.set_up()
-    assert [asked.path.rpartition("/")[2] for asked in vendor.asked] == ["getMe", "deleteWebhook"]
-    assert vendor.asked[1].form == {}
+    vendor.will(ME, ok({"url": "", "pending_update_count": 3}), ok(True))
+    assert await bot.set_up() == []
+    calls = [asked.path.rpartition("/")[2] for asked in vendor.asked]
+    assert calls == ["getMe", "getWebhookInfo", "deleteWebhook"]
+    assert vendor.asked[2].form == {}
+
+
+async def test_webhook_of_another_program_that_polling_removes_is_said(
+    bot: TelegramChannel, vendor: Scripted
+) -> None:
+    """It may be the shop's own, and this a laptop that somebody tries it on."""
+    vendor.will(ME, ok({"url": "https://other.example.com/hook"}), ok(True))
+    (known,) = await bot.set_up()
+    assert known.level == "warning"
+    assert "https://other.example.com/hook was removed" in known.what
+    assert "TELEGRAM_MODE=webhook" in known.todo
+
+
+async def test_webhook_that_telegram_could_not_call_is_said_at_start(
+    hooked: TelegramChannel, vendor: Scripted
+) -> None:
+    """Setting it succeeds all the same: Telegram tries it only when somebody writes."""
+    vendor.will(ME, ok(True), ok({"last_error_message": "Connection refused", "pending_update_count": 2}))
+    waiting, failed = await hooked.set_up()
+    assert "2 updates wait" in waiting.what
+    assert "Connection refused" in failed.what
+    assert "BRIDGE_PUBLIC_URL" in failed.todo
+
+
+async def test_server_that_says_nothing_of_webhooks_is_good_enough(
+    hooked: TelegramChannel, vendor: Scripted
+) -> None:
+    """Other servers speak the Bot API, too, and not all of it."""
+    vendor.will(ME, ok(True), refused(404, "Not Found: method not found"))
+    assert await hooked.set_up() == []
 
 
 async def test_webhook_mode_tells_telegram_where_and_with_which_secret(
