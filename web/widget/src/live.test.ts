@@ -198,7 +198,7 @@ test("a browser that never saw a network is not believed", async () => {
 /** What the browser says is mostly right: trying all the time would empty a phone's battery. */
 test("a browser that lost its network is believed for a while", async () => {
   vi.stubGlobal("navigator", { onLine: true });
-  const { live } = start();
+  const { live, seen } = start();
   await settled();
   last().open();
   last().say({ type: "messages", ...newest });
@@ -206,6 +206,22 @@ test("a browser that lost its network is believed for a while", async () => {
   live.cut();
   await settled();
   expect(Line.made.length).toBe(1);
+  expect(seen.online).toEqual([true, false]);
   await vi.advanceTimersByTimeAsync(45_000);
   expect(Line.made.length).toBeGreaterThan(1);
+});
+
+test("a browser that lost its network behind a proxy without sockets is not online", async () => {
+  vi.stubGlobal("navigator", { onLine: true });
+  const { live, seen } = start();
+  await settled();
+  last().end();
+  await vi.advanceTimersByTimeAsync(1000);
+  last().end();
+  await settled();
+  expect(seen.online).toEqual([true]);
+  vi.stubGlobal("navigator", { onLine: false });
+  live.cut();
+  await settled();
+  expect(seen.online).toEqual([true, false]);
 });

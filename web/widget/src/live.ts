@@ -102,7 +102,10 @@ export class Live {
       // The browser says that there is no network. It is mostly right: try rarely.
       this.doubtAt ||= Date.now() + DOUBT;
       const left = this.doubtAt - Date.now();
-      if (left > 0) return left;
+      if (left > 0) {
+        this.source.online(false);
+        return left;
+      }
       this.doubtAt = 0;
     }
     try {

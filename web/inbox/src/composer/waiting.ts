@@ -11,19 +11,22 @@ export function tray(id: string, tab: Tab): Tray {
 /** Sends once the files are there, wherever the agent is by then; at once if they are. What fails, and
     whatever the agent changes meanwhile (`keepWriting`), stops it. */
 export function whenFilesAreThere(id: string, tab: Tab, send: () => void): void {
-  const waits = writing(id).waits[tab];
+  const { quote, via, ...of } = writing(id);
+  const waits = of.waits[tab];
   const files = tray(id, tab);
   if (!files.busy.peek()) return send();
   if (waits.peek()) return;
   waits.value = true;
+  const [quoted, chosen] = [quote.peek(), via.peek()];
+  const changed = () => quote.value !== quoted || via.value !== chosen;
   const stop = effect(() => {
-    if (!waits.value || files.blocked.value || !files.busy.value) queueMicrotask(end);
+    if (!waits.value || changed() || files.blocked.value || !files.busy.value) queueMicrotask(end);
   });
   const end = () => {
     stop();
     if (!waits.peek()) return;
     waits.value = false;
-    if (!files.blocked.peek()) send();
+    if (!changed() && !files.blocked.peek()) send();
   };
 }
 
