@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -191,7 +192,7 @@ async def test_f21_name_that_leads_into_a_private_network_is_refused() -> None:
     """It is checked where it is resolved, so it cannot change its mind."""
     resolver = _PublicOnly()
     with pytest.raises(OSError, match="private"):
-        await resolver.resolve("localhost", 443)
+        await resolver.resolve("localhost", 443, socket.AF_UNSPEC)
     await resolver.close()
 
 
