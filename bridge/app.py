@@ -146,10 +146,8 @@ class Gateway:
         """Tell the vendor what it must know, until it listens; then poll where polling is set."""
         while isinstance(live.channel, SetsUp):
             try:
-                for known in await live.channel.set_up():
-                    log.warning(
-                        "vendor has a word", channel=live.channel.type, what=known.what, todo=known.todo
-                    )
+                for finding in await live.channel.set_up():
+                    log.warning(finding.what, channel=live.channel.type, todo=finding.todo)
             except SetUpError as error:
                 await self._say(live, "setup", str(error))
                 log.error("channel needs you", channel=live.channel.type, what=str(error))

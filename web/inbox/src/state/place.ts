@@ -78,8 +78,7 @@ export function go(change: Partial<Place>, replace = false): void {
 }
 
 function travel(next: string, replace = false): void {
-  if (replace) history.replaceState(null, "", next);
-  else if (next !== location.hash) history.pushState(null, "", next);
+  if (next !== location.hash) history[replace ? "replaceState" : "pushState"](null, "", next);
   place.value = parse(next);
 }
 
