@@ -269,8 +269,10 @@ async def _webhook_info(wire: TelegramWire) -> dict[str, Any]:
 def _found_before(info: dict[str, Any]) -> list[Finding]:
     if not (url := info.get("url")):
         return []
+    # No more of it: many have the bot's token in the path, and this goes to the log.
+    what = f"Telegram: the webhook at {URL(url).host} was removed"
     todo = "If that is another program, give it a bot of its own. Or set TELEGRAM_MODE=webhook"
-    return [Finding(level="warning", what=f"Telegram: the webhook {url} was removed", todo=todo)]
+    return [Finding(level="warning", what=what, todo=todo)]
 
 
 def _found_waiting(info: dict[str, Any]) -> list[Finding]:
