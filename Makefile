@@ -10,11 +10,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PAGES := bridge/static/widget.js
 WEB_SOURCES := $(shell find web -mindepth 1 -name node_modules -prune -o -print)
 
-.PHONY: help run dev test lint fmt bench web clean lock chromium check-python check-node
+.PHONY: help run dev test faults soak lint fmt bench web clean lock chromium check-python check-node
 
 help:
 	@echo 'make run    start Bridge: with your credentials from .env, or else with its sandbox (BRIDGE_PORT, 8080)'
 	@echo 'make test   everything that gates a change: linters, types, pages, tests'
+	@echo 'make faults every fault that must be survived, twenty times each (ROUNDS, 20)'
+	@echo 'make soak   half an hour of kills, every message checked'
 	@echo 'make lint   linters and types only          make fmt    format the code'
 	@echo 'make dev    run, and rebuild pages on save  make bench  the benchmarks'
 	@echo 'make lock   renew the lock files            make clean  remove all that was made here'
@@ -34,7 +36,16 @@ dev: .venv/.run $(PAGES)
 
 test: lint chromium
 	cd web && npm test --silent
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist worksteal -m 'not slow' $(ARGS)
+
+# Each fault of tests/faults/README.md so many times, and a table of what held.
+ROUNDS ?= 20
+faults: chromium $(PAGES)
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist worksteal --quiet --no-header -p tests.faults.rounds --rounds $(ROUNDS) $(ARGS)
+
+# Kills, repeated webhooks and cut calls for so many minutes: `make soak ARGS="--engine sqlite --minutes 30"`.
+soak: .venv/.dev $(PAGES)
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 lint: .venv/.dev web/node_modules/.package-lock.json $(PAGES)
 	$(BIN)/ruff check .

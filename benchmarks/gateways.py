@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 _SET_UP_WITHIN = 30.0
 # Of 16 MB each: more than a benchmark writes.
 _LOG_FILES = 60
+# What every gateway of a benchmark is told: to be this clone's, wherever it runs, and to say little.
+QUIET = {"PYTHONPATH": str(ROOT), "BRIDGE_LOG_LEVEL": "warning"}
 
 
 @contextmanager
@@ -53,8 +55,7 @@ def telegram(api: BotApi) -> dict[str, str]:
 async def bridge(api: BotApi, database_url: str, place: Path, *command: str) -> AsyncIterator[int]:
     """`bridge serve` (or `command`) on a database, once its bot is set up; yields its port."""
     settings = {
-        **telegram(api), "DATABASE_URL": database_url, "BRIDGE_SECRET": "s" * 40, "PYTHONPATH": str(ROOT),
-        "BRIDGE_LOG_LEVEL": "warning",
+        **telegram(api), **QUIET, "DATABASE_URL": database_url, "BRIDGE_SECRET": "s" * 40,
     }  # fmt: skip
     api.calls.clear()
     with processes.serving(command or processes.BRIDGE, folder=place, settings=settings) as url:

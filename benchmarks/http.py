@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import cast
 
 # The next request to send, or nothing.
@@ -35,6 +35,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, client: Client) -> None:
         self._client = client
         self._buffer = b""
+        self.due = 0.0
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -48,6 +49,7 @@ class _Connection(asyncio.Protocol):
         head, body, self._buffer = found
         if head[9:10] != b"2":
             self._client.failed(f"{head[:12].decode()} {body[:200].decode(errors='replace')}")
+        self._client.waits.append(time.perf_counter() - self.due)
         self._client.answered(self)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -64,6 +66,9 @@ class Client:
         self._quiet = asyncio.Event()
         self._failure = ""
         self._closing = False
+        self._due = 0.0
+        self.waits: list[float] = []
+        """Seconds from the moment each request was due to its answer."""
 
     async def __aenter__(self) -> Client:
         loop = asyncio.get_running_loop()
@@ -86,28 +91,37 @@ class Client:
             self.answered(connection)
         await self._settle()
 
-    async def paced(self, requests: Iterator[tuple[float, bytes]]) -> None:
+    async def paced(self, requests: Iterable[tuple[float, bytes]]) -> None:
         """Each request at its time (`time.perf_counter`), or as soon after it as a connection is free."""
-        late: deque[bytes] = deque()
-        self._source = lambda: late.popleft() if late else None
+        late: deque[tuple[float, bytes]] = deque()
+
+        def next_one() -> bytes | None:
+            if not late:
+                return None
+            self._due, request = late.popleft()
+            return request
+
+        self._source = next_one
         self._quiet.clear()
         for due, request in requests:
             pause = due - time.perf_counter()
             if pause > 0:
                 await asyncio.sleep(pause)
-            late.append(request)
+            late.append((due, request))
             for connection in self._take(1):
                 self.answered(connection)
         await self._settle()
 
     def answered(self, connection: _Connection) -> None:
         """A connection is free: it gets the next request or rests."""
+        self._due = time.perf_counter()
         request = self._source()
         if request is None or self._failure:
             self._idle.append(connection)
             if len(self._idle) == self._count:
                 self._quiet.set()
         else:
+            connection.due = self._due
             connection.transport.write(request)
 
     def failed(self, why: str) -> None:

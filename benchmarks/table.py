@@ -29,3 +29,8 @@ class Table:
 def spread(values: Sequence[float], form: str) -> str:
     """The least and the most of some measurements."""
     return f"{min(values):{form}}–{max(values):{form}}"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that so many in a hundred do not exceed."""
+    return sorted(values)[min(int(len(values) * share / 100), len(values) - 1)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import gc
 import os
 import signal
@@ -25,33 +24,33 @@ from bridge import data_folder
 from bridge.api import routes
 from bridge.api.context import Context
 from bridge.api.feed import Feed
-from bridge.api.problems import problem
-from bridge.channels.base import Channel, Loads, Polls, SetsUp, SetUpError, Site
-from bridge.channels.live import UNREACHED, LiveChannel, State
+from bridge.caretaker import Caretaker
+from bridge.channels.base import Channel, Loads, Site, Sweeps
+from bridge.channels.live import LiveChannel, State
+from bridge.door import Porter, listen, serve_on
 from bridge.duty import Duty
-from bridge.errors import SendError, SettingsError, Unavailable
-from bridge.housekeeping import Housekeeper
+from bridge.errors import Unavailable
+from bridge.housekeeping import Housekeeper, watch_clock
 from bridge.ids import new_id
 from bridge.inbox import Inbox
 from bridge.media import MediaFetcher
 from bridge.models import File
 from bridge.outbox import Outbox
-from bridge.polling import Poller
+from bridge.rota import share
 from bridge.settings import Settings
 from bridge.signing import signed_link
 from bridge.store import channels as channel_rows
-from bridge.store import duties, engine, schema, tokens
+from bridge.store import duties, engine, feeds, schema, tokens
 from bridge.store.files import Files
 from bridge.store.sqlite import SqliteDatabase
 from bridge.store.writer import Writer
+from bridge.sweeping import Sweeper
 
 log = structlog.get_logger()
 
 # A link in an MMS is fetched at once, but may wait in the vendor's queue.
 _LINK_LIFETIME = 24 * 3600.0
 _SHUTDOWN = 15.0
-# A request's first line: up to here a query that is too long is refused in our words.
-_LONGEST_LINE = 65_536
 # Seconds for which a busy interpreter lets a thread wait that comes back from SQLite (Python: 0.005).
 _TURN = 0.001
 
@@ -73,6 +72,7 @@ class Gateway:
     context: Context
     outboxes: list[Outbox]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    sharing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to send, poll, fetch and keep house. HTTP is served by the caller."""
@@ -80,19 +80,34 @@ class Gateway:
         if self.database.engine == "sqlite":
             await self.database.write(duties.forget)
         node = f"{socket.gethostname()}:{os.getpid()}:{new_id()[-6:]}"
+        ours: list[Duty] = []
+
+        def duty_of(name: str) -> Duty:
+            ours.append(Duty(self.database, name, node))
+            return ours[-1]
+
         self.outboxes += [
-            self._outbox(live, node) for live in self.channels.values() if not live.channel.pulled
-        ]
+            self._outbox(live, duty_of(f"send:{live.id}"))
+            for live in self.channels.values() if not live.channel.pulled
+        ]  # fmt: skip
         media = MediaFetcher(self.database, self.bus, self.files, self.channels, self.settings.upload_limit)
-        housekeeper = Housekeeper(self.database, self.files, Duty(self.database, "housekeeping", node))
+        housekeeper = Housekeeper(
+            self.database, self.files, duty_of("housekeeping"), raw_days=self.settings.raw_events_days,
+        )  # fmt: skip
         jobs = [outbox.run for outbox in self.outboxes]
-        jobs += [partial(self._set_up, live, node) for live in self.channels.values()]
-        jobs.append(self._settle_in)
+        jobs += [self._caretaker(live, duty_of).run for live in self.channels.values()]
+        sweeping = [live for live in self.channels.values() if isinstance(live.channel, Sweeps)]
+        jobs += [self._sweeper(live, node).run for live in sweeping]
+        jobs += [self._settle_in, partial(watch_clock, self.database)]
         self.tasks = [asyncio.create_task(_keep_going(job)) for job in [*jobs, media.run, housekeeper.run]]
+        if self.database.engine == "postgresql":  # on SQLite there is no other node
+            self.sharing = asyncio.create_task(_keep_going(partial(share, self.database, node, ours)))
         self._show_figures()
 
     async def stop(self) -> None:
         """Start nothing new, finish what is on its way, write what waits, let everything go."""
+        if self.sharing:  # what is given back from now on shall not be asked for again
+            self.sharing.cancel()
         await self.inbox.close(_SHUTDOWN)
         await asyncio.gather(*(outbox.close(_SHUTDOWN) for outbox in self.outboxes))
         for task in self.tasks:
@@ -113,14 +128,17 @@ class Gateway:
               lambda: self.inbox.received)  # fmt: skip
         watch("bridge_replies_accepted", "Replies and notes of agents that were new.", "counter",
               lambda: self.inbox.replied)  # fmt: skip
-        watch("bridge_sends_under_way", "Lanes with a message on the wire.", "gauge",
+        watch("bridge_sends_under_way", "Lanes at work, with those that wait for their turn.", "gauge",
               lambda: sum(outbox.busy for outbox in self.outboxes))  # fmt: skip
 
-    def _outbox(self, live: LiveChannel, node: str) -> Outbox:
+    def _outbox(self, live: LiveChannel, duty: Duty) -> Outbox:
         return Outbox(
-            live, database=self.database, writer=self.writer, bus=self.bus, node=node, file_of=self.file_of,
-            send_timeout=self.settings.send_timeout,
+            live, duty, database=self.database, writer=self.writer, bus=self.bus, file_of=self.file_of,
+            send_timeout=self.settings.send_timeout, others=self.channels.values(),
         )  # fmt: skip
+
+    def _caretaker(self, live: LiveChannel, duty_of: Callable[[str], Duty]) -> Caretaker:
+        return Caretaker(live, inbox=self.inbox, database=self.database, bus=self.bus, duty_of=duty_of)
 
     def file_of(self, row: Any) -> File:
         """An attachment's row as a channel needs it to send."""
@@ -142,35 +160,14 @@ class Gateway:
         gc.freeze()
         gc.set_threshold(10_000, 20, 100)
 
-    async def _set_up(self, live: LiveChannel, node: str) -> None:
-        """Tell the vendor what it must know, until it listens; then poll where polling is set."""
-        while isinstance(live.channel, SetsUp):
-            try:
-                for finding in await live.channel.set_up():
-                    log.warning(finding.what, channel=live.channel.type, todo=finding.todo)
-            except SetUpError as error:
-                await self._say(live, "setup", str(error))
-                log.error("channel needs you", channel=live.channel.type, what=str(error))
-                await asyncio.sleep(60)
-            except SendError as error:
-                await self._say(live, "degraded", UNREACHED)
-                log.warning("vendor not reached", channel=live.channel.type, reason=error.reason)
-                await asyncio.sleep(error.retry_after or 5)
-            else:
-                break
-        await self._say(live, "up", "")
-        log.info("channel is on", channel=live.channel.type, identity=live.channel.identity)
-        if isinstance(live.channel, Polls) and live.channel.polling:
-            duty = Duty(self.database, f"poll:{live.id}", node)
-            await Poller(live, self.inbox, duty, partial(self._say, live)).run()
+    def _sweeper(self, live: LiveChannel, node: str) -> Sweeper:
+        duty = Duty(self.database, f"sweep:{live.id}", node)
+        return Sweeper(live, self.inbox, self.database, duty, partial(self._say, live))
 
     async def _say(self, live: LiveChannel, state: State, detail: str) -> None:
-        changed = (live.state, live.detail) != (state, detail)
-        live.state, live.detail = state, detail
-        if changed:
-            with contextlib.suppress(Unavailable):
-                await self.database.write(lambda tx: channel_rows.say_state(tx, live.id, state, detail))
-                self.bus.ring("changes")
+        with contextlib.suppress(Unavailable):
+            await self.database.write(lambda tx: channel_rows.say_state(tx, live.id, state, detail))
+            self.bus.ring("changes")
 
 
 async def _keep_going(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -196,6 +193,7 @@ async def build(settings: Settings) -> Gateway:
     database = engine.connect(settings.database)
     await engine.wait_until_up(database, log.warning)
     await schema.prepare(database)
+    await database.write(feeds.begin)
     live = await _register(database, configured)
     bus = buses.connect(settings.redis_url)
     writer = Writer(database)
@@ -213,7 +211,7 @@ async def _register(database: engine.Database, configured: Sequence[Channel]) ->
     for channel in configured:
         kind, identity, label = channel.type, channel.identity, channel.label
         row = await database.write(lambda tx: channel_rows.register(tx, kind, identity, label))  # noqa: B023  # awaited at once
-        live[row] = LiveChannel(row, channel, state="up")
+        live[row] = LiveChannel(row, channel)
     await database.write(lambda tx: channel_rows.switch_off_others(tx, live))
     return live
 
@@ -228,41 +226,42 @@ async def serve(settings: Settings, extend: Extend | None = None) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     data_folder.prepare(settings.data_dir)  # before the lock, which lies in it
-    door = _listen(settings)
+    door = listen(settings)
     settings = settings.model_copy(update={"port": door.getsockname()[1]})
     lock = _lock(settings)
     if lock:  # it is SQLite's
         sys.setswitchinterval(_TURN)
-    waiting = await _serve_on(door, _waiting_app())
+    porter = Porter(door)
     try:
         gateway = await _unless(stop, build(settings))
         if gateway is None:
             return
-        runner = await _open(gateway, door, extend, waiting)
+        runner = await _open(gateway, door, extend, porter)
         try:
             await stop.wait()
         finally:
             gateway.context.stopping.set()
             log.info("stopping")
+            door.close()  # a balancer goes to another: nobody in its queue would be let in any more
             await runner.cleanup()
             await gateway.stop()
     finally:
-        await waiting.cleanup()
+        await porter.leave()
         door.close()
         if lock:
             lock.release()
 
 
 async def _open(
-    gateway: Gateway, door: socket.socket, extend: Extend | None, waiting: web.AppRunner
+    gateway: Gateway, door: socket.socket, extend: Extend | None, porter: Porter
 ) -> web.AppRunner:
     app = routes.build(gateway.context)
     if extend:
         extend(app, gateway)
     await gateway.start()
     # Whoever knocks in between stands in the door's queue; nobody who was let in is thrown out.
-    await asyncio.gather(*(site.stop() for site in waiting.sites))
-    runner = await _serve_on(door, app)
+    await porter.step_aside()
+    runner = await serve_on(door, app)
     await _welcome(gateway)
     return runner
 
@@ -276,56 +275,6 @@ async def _welcome(gateway: Gateway) -> None:
         link = f"{url}/inbox/#/setup/{setup}"
         sys.stdout.write(f"\n  Make the first administrator (once, within a day):\n  {link}\n\n")
         sys.stdout.flush()
-
-
-def _listen(settings: Settings) -> socket.socket:
-    """The listening socket, open before the database is: whoever asks early is told 503."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    door = socket.socket(family, socket.SOCK_STREAM)
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        door.bind((settings.host, settings.port))
-    except (OSError, UnicodeError) as error:
-        door.close()
-        raise SettingsError([_no_door(settings, error)]) from None
-    door.listen(1024)
-    door.setblocking(False)
-    return door
-
-
-def _no_door(settings: Settings, error: OSError | UnicodeError) -> str:
-    """Which setting is wrong when there is no listening: a host that is not ours, or a port."""
-    why = getattr(error, "strerror", None) or "no such name"
-    no_host = isinstance(error, UnicodeError | socket.gaierror)
-    if no_host or getattr(error, "errno", None) == errno.EADDRNOTAVAIL:
-        return f"BRIDGE_HOST: {settings.host} is not of this machine ({why}). Example: BRIDGE_HOST=0.0.0.0"
-    return f"BRIDGE_PORT: {settings.host}:{settings.port} cannot be used ({why}). Example: BRIDGE_PORT=8081"
-
-
-async def _serve_on(door: socket.socket, app: web.Application) -> web.AppRunner:
-    runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=5.0, max_line_size=_LONGEST_LINE
-    )
-    await runner.setup()
-    await web.SockSite(runner, door.dup(), backlog=1024).start()
-    return runner
-
-
-def _waiting_app() -> web.Application:
-    """What is served until the database is there: alive, and not ready."""
-
-    async def answer(request: web.Request) -> web.Response:
-        await request.release()  # who is still writing would not hear the answer
-        if request.path == "/healthz":
-            response = web.json_response({"status": "ok"})
-        else:
-            response = problem(503, "Starting", "Waiting for the database", headers={"Retry-After": "2"})
-        response.force_close()  # the next request shall reach whoever is at the door by then
-        return response
-
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    return app
 
 
 def _lock(settings: Settings) -> data_folder.Lock | None:

@@ -21,7 +21,8 @@ from bridge.channels.base import Channel, Checks, MayBeNear, Polls
 from bridge.errors import SettingsError, Unavailable
 from bridge.models import Finding
 from bridge.settings import Settings
-from bridge.store import agents, engine, schema
+from bridge.store import agents, engine, parked, schema
+from bridge.store import channels as channel_rows
 from bridge.store.sqlite import SqliteDatabase
 
 PATIENCE = 15.0  # seconds that each thing has to answer
@@ -29,6 +30,7 @@ CALL = 10.0  # seconds, of these, that a vendor has for one call: it is named be
 LOW_SPACE = 1_000_000_000  # bytes: a few days of customers' photos
 NO_SPACE = 100_000_000  # bytes: SQLite's log alone may need as much
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "bold red")}
+_COUNTED = 1_000
 _ANY = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -37,7 +39,7 @@ async def check(settings: Settings, channels: Sequence[Channel], patience: float
     """Look at everything at the same time, each for `patience` seconds; findings come in a fixed order."""
     looks = {
         "the data folder": _data_folder(settings),
-        "the database": _database(settings),
+        "the database": _database(settings, channels),
         "Redis": _redis(settings),
         "the gateway": _gateway(settings),
         "the public address": _public_url(settings, channels),
@@ -103,7 +105,7 @@ def _try_folder(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-async def _database(settings: Settings) -> list[Finding]:
+async def _database(settings: Settings, channels: Sequence[Channel]) -> list[Finding]:
     try:
         database = engine.connect(settings.database)
     except SettingsError as error:
@@ -111,9 +113,12 @@ async def _database(settings: Settings) -> list[Finding]:
     if isinstance(database, SqliteDatabase) and not database.path.exists():
         return [_ok(f"The database will be made at the first start: SQLite, {database.path}")]
     try:
-        current = await schema.revision(database)
-        finding = _schema(database, current)
-        return [finding, *await _agents(database)] if current == schema.head() else [finding]
+        found = await schema.look(database)
+        finding = _schema(database, found)
+        if not found.is_usable:
+            return [finding]
+        told = [*await _troubles(database, channels), *await _parked(database)]
+        return [finding, *await _agents(database), *told]
     except Unavailable as error:
         todo = "Start it, or correct DATABASE_URL. Bridge waits for it, and vendors are told to come again"
         return [_error(f"The database ({_name(database)}) does not answer: {error.detail}", todo)]
@@ -121,17 +126,17 @@ async def _database(settings: Settings) -> list[Finding]:
         await database.close()
 
 
-def _schema(database: engine.Database, current: str | None) -> Finding:
-    if current == schema.head():
-        return _ok(f"The database answers: {_name(database)}, schema {current}")
-    if current is None:
+def _schema(database: engine.Database, found: schema.Found) -> Finding:
+    if found.is_usable:
+        whose = ", a newer version's that works with this one" if found.is_newer else ""
+        return _ok(f"The database answers: {_name(database)}, schema {found.revision}{whose}")
+    if found.revision is None:
         return _ok(f"The database answers: {_name(database)}, still empty; `bridge serve` makes its tables")
-    if schema.is_known(current):
-        return _error(
-            f"The database has an older schema ({current}, not {schema.head()})", "Run `bridge migrate`"
-        )
+    if not found.is_newer:
+        what = f"The database has an older schema ({found.revision}, not {schema.head()})"
+        return _error(what, "Run `bridge migrate`")
     todo = "Run that version, or restore a backup from before it"
-    return _error(f"The database was made by a newer version of Bridge (schema {current})", todo)
+    return _error(f"The database was made by a newer version of Bridge (schema {found.revision})", todo)
 
 
 async def _agents(database: engine.Database) -> list[Finding]:
@@ -139,6 +144,25 @@ async def _agents(database: engine.Database) -> list[Finding]:
         return []
     todo = "Start Bridge and open the link that it prints, or run `bridge agent add EMAIL --admin`"
     return [_warning("Nobody can sign in yet: there is no agent", todo)]
+
+
+async def _troubles(database: engine.Database, channels: Sequence[Channel]) -> list[Finding]:
+    """What the gateway said last of its channels: to ask a vendor again might disturb the gateway."""
+    said = await database.read(channel_rows.troubles)
+    return [
+        _error(f"The gateway has trouble with {channel.label} ({channel.identity})", trouble)
+        for channel in channels
+        if (trouble := said.get((channel.type, channel.identity)))
+    ]
+
+
+async def _parked(database: engine.Database) -> list[Finding]:
+    number = await database.read(lambda tx: parked.count(tx, _COUNTED))
+    if not number:
+        return []
+    many = "1 event" if number == 1 else f"{number}{' or more' if number == _COUNTED else ''} events"
+    todo = "`bridge replay` lists them. After an upgrade, `bridge replay --all` reads them again"
+    return [_warning(f"{many} of vendors could not be read", todo)]
 
 
 async def _redis(settings: Settings) -> list[Finding]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from bridge import cli_ledger, cli_outage
 from bridge.errors import BridgeError, SettingsError
 from bridge.settings import Settings, read, read_all
 
@@ -21,6 +22,8 @@ app = typer.Typer(
 )  # fmt: skip
 agent_app = typer.Typer(help="The people who answer.", no_args_is_help=True)
 app.add_typer(agent_app, name="agent")
+app.add_typer(cli_ledger.deliveries_app, name="deliveries")
+app.add_typer(cli_outage.outage_app, name="outage")
 
 
 def main() -> None:
@@ -103,6 +106,9 @@ def migrate() -> None:
         await database.close()
 
     _run(run())
+
+
+app.command()(cli_ledger.replay)
 
 
 @agent_app.command()

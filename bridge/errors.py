@@ -1,14 +1,15 @@
 """Every error Bridge raises on purpose.
 
-BridgeError                 what HTTP answers (`api/middleware.py` turns it into problem+json)
+BridgeError                 what HTTP answers (`api/problems.py` turns it into problem+json)
 ├── BadRequest      400     ├── TooLarge        413
 ├── NotSignedIn     401     ├── WrongType       415
 ├── NotAllowed      403     ├── Invalid         422
 ├── BadWebhook      403     ├── TooMany         429
 ├── NotFound        404     └── Unavailable     503
 └── Conflict        409
-SendError                   what a vendor's answer means (`outbox.py` decides once)
+SendError                   what a vendor's answer means (`delivery.py` decides once)
 ├── NotSent                 never left: try again, after `retry_after` if given
+│   └── AccountRefused      and it is for us to mend
 ├── Throttled               the vendor asks for a pause
 ├── Rejected                refused for good: this message
 ├── Unreachable             refused for good: this address
@@ -22,6 +23,11 @@ from __future__ import annotations
 from typing import Literal
 
 _DAY = 24 * 3600.0
+
+
+def _bounded(retry_after: float | None) -> float | None:
+    """No vendor means more than a day; a number without end would stop the channel for ever."""
+    return None if retry_after is None else min(_DAY, retry_after)
 
 
 class BridgeError(Exception):
@@ -111,12 +117,15 @@ class SendError(Exception):
     def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
-        # No vendor means more than a day; a number without end would stop the channel for ever.
-        self.retry_after = None if retry_after is None else min(_DAY, retry_after)
+        self.retry_after = _bounded(retry_after)
 
 
 class NotSent(SendError):
     """Known not to have reached the vendor's queue: safe to try again."""
+
+
+class AccountRefused(NotSent):
+    """The vendor refuses our account: a person has to mend it, and what is to be sent waits for that."""
 
 
 class Throttled(SendError):
@@ -140,12 +149,13 @@ class Unknown(SendError):
 
 
 class MediaError(Exception):
-    """A customer's file that could not be had; `final` says whether asking again helps."""
+    """A customer's file that could not be had; `final` says that asking again does not help."""
 
-    def __init__(self, reason: str, *, final: bool) -> None:
+    def __init__(self, reason: str, *, final: bool, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.final = final
+        self.retry_after = _bounded(retry_after)
 
 
 class SettingsError(Exception):

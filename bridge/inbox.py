@@ -10,12 +10,13 @@ from typing import Literal
 
 import structlog
 
+from bridge import pauses
 from bridge.bus import Bus
 from bridge.channels.base import ShowsTyping
 from bridge.channels.live import LiveChannel, Sender
 from bridge.duty import steady_clock
 from bridge.errors import BridgeError, NotFound, SendError, Throttled, Unavailable
-from bridge.ids import new_id, now_ms
+from bridge.ids import new_id
 from bridge.models import Aside, Event, Ignored, Inbound, Outbound, Receipt
 from bridge.store import conversations, handling, messages, replies
 from bridge.store.attempts import Start
@@ -23,7 +24,8 @@ from bridge.store.engine import Database
 from bridge.store.failures import BadData
 from bridge.store.handling import KEEP, Keep
 from bridge.store.inbound import Intake, Taken, receive
-from bridge.store.replies import Accepted, Route
+from bridge.store.outgoing import Carrier, Draft, Route
+from bridge.store.replies import Accepted
 from bridge.store.writer import Writer
 from bridge.views import ConversationView, MessageView, Person
 
@@ -46,7 +48,7 @@ class Inbox:
         self._writer = writer
         self._bus = bus
         self._channels = channels
-        self._deadline_ms = int(reply_deadline * 1000)
+        self._lifetime_ms = int(reply_deadline * 1000)
         self._asides: set[asyncio.Task[None]] = set()
         self._accepting: set[asyncio.Task[Accepted]] = set()
         # By conversation, of those that were answered lately.
@@ -59,11 +61,16 @@ class Inbox:
     async def receive(self, channel_id: int, events: Sequence[Event]) -> None:
         """Store events; returns after the commit. A repeat is a success that changes nothing.
 
-        `Unavailable`: nothing was stored, the vendor shall send it again.
+        `Unavailable`: whether they were stored is not known, the vendor shall send them again.
         """
         if not events:
             return
-        taken = await self._store(Intake(channel_id, tuple(events)))
+        try:
+            taken = await self._store(Intake(channel_id, tuple(events)))
+        except Unavailable:
+            if channel_id in self._channels:
+                self._channels[channel_id].missed.set()
+            raise
         self.received += taken.new
         if taken.new or any(isinstance(event, Receipt) for event in events):
             self._bus.ring("changes", *(["media"] if taken.media else []))
@@ -99,12 +106,12 @@ class Inbox:
         return await self._store_one(channel_id, *instead)
 
     async def _say_aside(self, live: LiveChannel, aside: Aside) -> None:
-        await asyncio.sleep(live.paused_until - steady_clock())
         try:
+            await pauses.until_over(self._database, live)
             await live.channel.send(Outbound(message_id=aside.key, part=0, urn=aside.urn, text=aside.text))
-        except SendError as error:
+        except (SendError, Unavailable) as error:
             if isinstance(error, Throttled):
-                live.paused_until = max(live.paused_until, steady_clock() + (error.retry_after or 1.0))
+                await pauses.note(self._database, live, error)
             log.info("courtesy not sent", channel=live.channel.type, reason=type(error).__name__)
 
     # ── from agents ─────────────────────────────────────────────────────────────────────────────
@@ -121,10 +128,10 @@ class Inbox:
         """
         message_id = new_id()
         departure = _Departure(self._channels, message_id, conversation_id, text)
-        draft = replies.Draft(
+        draft = Draft(
             id=message_id, conversation_id=conversation_id, agent_id=agent.id, kind=kind, text=text,
             client_id=client_id, attachments=tuple(attachments), reply_to=reply_to, via=via,
-            deadline_at=now_ms() + self._deadline_ms, carriers=self._carriers(), reserve=departure.reserve,
+            lifetime=self._lifetime_ms, carriers=self._carriers(), reserve=departure.reserve,
             route=self._routes.get(conversation_id),
         )  # fmt: skip
         # To its end, also for an agent who has gone: what is written as started must be sent.
@@ -134,7 +141,7 @@ class Inbox:
         accepted = await asyncio.shield(accepting)
         return accepted.message, accepted.new
 
-    async def _accept(self, draft: replies.Draft, departure: _Departure) -> Accepted:
+    async def _accept(self, draft: Draft, departure: _Departure) -> Accepted:
         for _ in range(_TRIES):
             try:
                 outcome = await self._writer.write(
@@ -156,7 +163,7 @@ class Inbox:
             draft = replace(draft, route=None)
         raise Unavailable("This conversation changes too fast")
 
-    def _remember(self, draft: replies.Draft, accepted: replies.Outcome) -> None:
+    def _remember(self, draft: Draft, accepted: replies.Outcome) -> None:
         """Where the next reply of this conversation is likely to go."""
         if not isinstance(accepted, Accepted):
             self._routes.pop(draft.conversation_id, None)
@@ -201,24 +208,29 @@ class Inbox:
         self, message_id: str, agent_id: str, verdict: Literal["arrived", "again"]
     ) -> MessageView:
         """An agent says what became of a reply whose fate is unknown."""
-        carriers, deadline_at = self._carriers(), now_ms() + self._deadline_ms
+        carriers, lifetime = self._carriers(), self._lifetime_ms
         channel_id = await self._database.write(
             lambda tx: handling.settle(
-                tx, message_id, agent_id, verdict, carriers=carriers, deadline_at=deadline_at
+                tx, message_id, agent_id, verdict, carriers=carriers, lifetime=lifetime
             )
         )
         return await self._after(message_id, channel_id)
 
     async def retry(self, message_id: str) -> MessageView:
         """Send a reply again that was refused, failed or expired."""
-        deadline_at = now_ms() + self._deadline_ms
-        channel_id = await self._database.write(lambda tx: handling.retry(tx, message_id, deadline_at))
+        lifetime = self._lifetime_ms
+        channel_id = await self._database.write(lambda tx: handling.retry(tx, message_id, lifetime))
         return await self._after(message_id, channel_id)
 
     async def cancel(self, message_id: str) -> MessageView:
         """Take back a reply that still waits."""
         await self._database.write(lambda tx: handling.cancel(tx, message_id))
         return await self._after(message_id, None)
+
+    async def give_up(self, message_id: str) -> MessageView:
+        """Try a reply no more that waits, or whose fate nobody knows."""
+        channel_id = await self._database.write(lambda tx: handling.give_up(tx, message_id))
+        return await self._after(message_id, channel_id)
 
     async def typing(self, conversation_id: str, agent: Person) -> None:
         """Show colleagues, and the customer where the channel can, that an agent is writing."""
@@ -231,13 +243,13 @@ class Inbox:
         )
         route = await self._database.read(lambda tx: conversations.route(tx, conversation_id))
         live = self._channels.get(route.channel_id) if route else None
-        if not route or not live or live.paused_until > steady_clock():
+        if not route or not live or route.paused or live.paused_until > steady_clock():
             return
         if isinstance(live.channel, ShowsTyping):
             try:
                 await live.channel.typing(route.urn)
-            except SendError as error:
-                log.debug("typing not shown", reason=type(error).__name__)
+            except Throttled as error:
+                await pauses.note(self._database, live, error)
 
     async def _after(self, message_id: str, channel_id: int | None) -> MessageView:
         self._bus.ring("changes", *([] if channel_id is None else [f"lanes:{channel_id}"]))
@@ -246,11 +258,9 @@ class Inbox:
             raise NotFound("There is no such message")
         return found[message_id]
 
-    def _carriers(self) -> dict[int, replies.Carrier]:
+    def _carriers(self) -> dict[int, Carrier]:
         return {
-            live.id: replies.Carrier(
-                label=live.channel.label, limits=live.channel.limits, pulled=live.channel.pulled
-            )
+            live.id: Carrier(label=live.channel.label, limits=live.channel.limits, pulled=live.channel.pulled)
             for live in self._channels.values()
         }
 
@@ -267,7 +277,7 @@ class _Departure:
     _start: Start | None = None
 
     def reserve(self, channel_id: int, urn: str) -> Start | None:
-        """See `replies.Draft`."""
+        """See `Draft`."""
         if self._start and self._start.channel_id != channel_id:  # the customer changed it meanwhile
             self.cancel()
         self._sender = self.channels[channel_id].sender

@@ -5,9 +5,10 @@ No line carries a message's text, a phone number or a token.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
-from typing import Literal
+from typing import Literal, TextIO, cast
 
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
@@ -32,12 +33,29 @@ def configure(form: Literal["auto", "json", "text"], level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy(sys.stdout))),
         cache_logger_on_first_use=True,
     )
     # Libraries log through the standard module: their warnings are worth a line, their chatter is not.
     logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
+
+
+class _Lossy:
+    """A stream that loses what finds no room, or nobody who reads: work goes on without the line."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> None:
+        """Write, if it can be."""
+        with contextlib.suppress(OSError):
+            self._out.write(text)
+
+    def flush(self) -> None:
+        """Hand on what was written, if it can be."""
+        with contextlib.suppress(OSError):
+            self._out.flush()
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from bridge import pauses
 from bridge.bus import Bus
 from bridge.bus.base import wait
 from bridge.channels.base import FetchesMedia
 from bridge.channels.live import LiveChannel
-from bridge.errors import MediaError, TooLarge, Unavailable
+from bridge.errors import MediaError, Throttled, TooLarge, Unavailable
 from bridge.retry import pause
 from bridge.store import media
 from bridge.store.engine import Database, Row
@@ -65,7 +66,7 @@ class MediaFetcher:
         try:
             await self._try(row)
         except Unavailable:
-            return  # the hold runs out, and it is due again
+            return  # the want of room or database is ours: the hold runs out, and it is due again
         except Exception:
             log.exception("fetching stumbled")
         self._bus.ring("changes")
@@ -84,15 +85,21 @@ class MediaFetcher:
                 file = await self._files.put(live.channel.fetch(row.ref), limit=self._limit, claimed=row.mime)
         except TooLarge:
             await self._database.write(lambda tx: media.gave_up(tx, row.id, "too_big"))
-        except (MediaError, TimeoutError, OSError) as error:
-            await self._failed(row, final=isinstance(error, MediaError) and error.final)
+        except Throttled as error:
+            await pauses.note(self._database, live, error)
+            await self._failed(row, retry_after=error.retry_after)
+        except MediaError as error:
+            await self._failed(row, final=error.final, retry_after=error.retry_after)
+        except (TimeoutError, OSError):
+            await self._failed(row)
         else:
             await self._database.write(lambda tx: media.stored(tx, row.id, file))
 
-    async def _failed(self, row: Row, *, final: bool) -> None:
-        log.info("file not fetched", tries=row.tries, final=final)
-        if final or row.tries >= _TRIES:
+    async def _failed(self, row: Row, *, final: bool = False, retry_after: float | None = None) -> None:
+        tries = row.tries + 1
+        log.info("file not fetched", tries=tries, final=final)
+        if final or tries >= _TRIES:
             await self._database.write(lambda tx: media.gave_up(tx, row.id, "failed"))
         else:
-            ms = int(pause(row.tries + 1, random.random()) * 1000)  # noqa: S311  # jitter, no secret
+            ms = int(pause(tries, random.random(), retry_after) * 1000)  # noqa: S311  # jitter, no secret
             await self._database.write(lambda tx: media.later(tx, row.id, ms))

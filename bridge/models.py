@@ -99,18 +99,18 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """A customer changed the message `external_id`; both versions are kept."""
+    """A customer changed the message `external_id`, or that file of an `album`; both versions are kept."""
 
     key: str
     urn: str
     external_id: str
     text: str
-    provider_at: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    album: str = ""
     raw: str = ""
 
     def __post_init__(self) -> None:
-        _clean(self, "key", "urn", "external_id", "text", "raw")
+        _clean(self, "key", "urn", "external_id", "text", "album", "raw")
         if self.data:
             object.__setattr__(self, "data", clean_all(self.data))
 
@@ -120,6 +120,7 @@ class Standing:
     """An address was closed or opened by its owner: blocked, STOP, START.
 
     `opt_in` is the owner's word that messages are wanted again: nothing less undoes an opt-out.
+    `at` is when it was said (Unix ms), of what is heard only later: a newer word is not undone by it.
     """
 
     key: str
@@ -127,10 +128,16 @@ class Standing:
     state: AddressState
     reason: str = ""
     opt_in: bool = False
+    at: int | None = None
     raw: str = ""
 
     def __post_init__(self) -> None:
         _clean(self, "key", "urn", "reason", "raw")
+
+    @property
+    def is_word(self) -> bool:
+        """Whether the owner said so in words, of which the last one counts."""
+        return self.opt_in or self.state == "opted_out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +147,6 @@ class Receipt:
     external_id: str
     status: ReceiptStatus
     reason: str = ""
-    at: int | None = None
 
     def __post_init__(self) -> None:
         _clean(self, "external_id", "reason")

@@ -18,29 +18,31 @@ def pause(tries: int, chance: float, retry_after: float | None = None) -> float:
 
 
 class Bucket:
-    """A token bucket: `rate` tokens per second, at most `burst` at once. It may go into debt."""
+    """A token bucket: `rate` tokens per second, at most `burst` at once. It may go into debt.
+
+    It begins empty: who used it before may have taken all there was.
+    """
 
     __slots__ = ("_at", "_burst", "_rate", "_tokens")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         self._rate = rate
         self._burst = max(burst, 1.0)
-        self._tokens = self._burst
+        self._tokens = 0.0
         self._at = now
 
     def available(self, now: float) -> int:
         """How many whole tokens there are."""
         return max(int(self._refill(now) + _ALMOST), 0)
 
+    def debt(self, now: float) -> float:
+        """Seconds until what was taken beyond what there was is made up for."""
+        missing = -self._refill(now)
+        return missing / self._rate if missing > _ALMOST else 0.0
+
     def take(self, now: float, tokens: float = 1.0) -> None:
         """Take tokens, present or not."""
         self._tokens = self._refill(now) - tokens
-
-    def reserve(self, now: float, tokens: float = 1.0) -> float:
-        """Take tokens at once; seconds to wait before they may be used. So no two wait for the same."""
-        wait = self.wait(now)
-        self.take(now, tokens)
-        return wait
 
     def wait(self, now: float) -> float:
         """Seconds until there is one whole token."""
@@ -56,16 +58,17 @@ class Bucket:
 class AddressRates:
     """A bucket per address, forgotten when it is full again."""
 
-    __slots__ = ("_buckets", "_burst", "_rate")
+    __slots__ = ("_buckets", "_burst", "_rate", "_since")
 
-    def __init__(self, rate: float, burst: float) -> None:
+    def __init__(self, rate: float, burst: float, since: float) -> None:
         self._rate = rate
         self._burst = burst
+        self._since = since
         self._buckets: dict[str, Bucket] = {}
 
-    def reserve(self, urn: str, now: float) -> float:
-        """Take one token of the address; seconds to wait before it may be used."""
-        return self._bucket(urn, now).reserve(now)
+    def take(self, urn: str, now: float) -> None:
+        """Take one token of the address, present or not."""
+        self._bucket(urn, now).take(now)
 
     def wait(self, urn: str, now: float) -> float:
         """Seconds until the address has a token."""
@@ -78,7 +81,7 @@ class AddressRates:
     def _bucket(self, urn: str, now: float) -> Bucket:
         if len(self._buckets) > 10_000:
             self._forget(now)
-        return self._buckets.setdefault(urn, Bucket(self._rate, self._burst, now))
+        return self._buckets.setdefault(urn, Bucket(self._rate, self._burst, self._since))
 
     def _forget(self, now: float) -> None:
         full = [urn for urn, bucket in self._buckets.items() if bucket.available(now) >= max(self._burst, 1)]

@@ -131,11 +131,17 @@ class Settings(EnvSettings):
     )  # fmt: skip
     reply_deadline: float = setting(
         24 * 3600, env="BRIDGE_REPLY_DEADLINE", example="86400", gt=0, le=72 * 3600,
-        description="Seconds after which a reply that could not be sent is given up and shown as expired.",
+        description="Seconds after which a reply that could not be sent is given up and shown as expired. Time in "
+        "which its channel was down does not count, up to two days of it.",
     )  # fmt: skip
     send_timeout: float = setting(
         20, env="BRIDGE_SEND_TIMEOUT", example="20", gt=0, le=50,
         description="Seconds that a vendor has to answer a send. After that nobody knows whether it arrived.",
+    )  # fmt: skip
+    raw_events_days: int = setting(
+        30, env="BRIDGE_RAW_EVENTS_DAYS", example="7", ge=0, le=365,
+        description="Days that a vendor's events are kept as they came; customers' words are in them. "
+        "0 is an hour. What could not be read is kept for longer: `bridge replay` lists it.",
     )  # fmt: skip
 
     @cached_property

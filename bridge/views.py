@@ -52,13 +52,14 @@ class ChannelView(View):
     """A channel: `state` says whether it works now, `detail` why it does not.
 
     `health` is whether messages travel on it, whoever is at fault: in `setup` they do not.
+    `recovering`: it was down a moment ago.
     """
 
     id: int
     type: str
     label: str
     identity: str
-    state: Literal["up", "degraded", "down", "setup"]
+    state: Literal["up", "degraded", "down", "recovering", "setup"]
     health: Literal["up", "degraded", "down"]
     detail: str = ""
     limits: LimitsView
@@ -124,6 +125,7 @@ class MessageView(View):
     `status` is `received` for inbound and `noted` for notes. A waiting, failed or unknown one says
     why in `reason`. `data` carries what a kind needs (entities, a position). `late` marks one that
     came over two minutes after `provider_at`. `edited_at` is set when older versions exist.
+    `may_be_there`: a reply that failed, for all that is known, and may have arrived, in part at least.
     """
 
     id: str
@@ -145,6 +147,7 @@ class MessageView(View):
     provider_at: Time | None = None
     edited_at: Time | None = None
     late: bool = False
+    may_be_there: bool = False
 
 
 class VersionView(View):
@@ -241,3 +244,93 @@ class VisitorMessage(View):
     author: str = ""
     client_id: str | None = None
     created_at: Time
+
+
+class Spot(View):
+    """Where a message stands."""
+
+    conversation_id: str
+    seq: int
+
+
+class ParkedView(View):
+    """An event that could not be read, and waits for a version that can.
+
+    `message` is its placeholder, where the customer's thread shows one. `raw` is the event as it came,
+    where that was asked for: a customer's words.
+    """
+
+    id: str
+    channel: str
+    channel_id: int
+    since: Time
+    why: str
+    message: Spot | None
+    raw: str | None = None
+
+
+WhyItWaits = Literal[
+    "on_its_way", "due", "behind", "back_off", "paused", "setup", "off",
+    "unknown", "rejected", "failed", "expired",
+]  # fmt: skip
+
+
+class DeliveryView(View):
+    """A reply that waits or needs a person, without its words and whom it is for.
+
+    `why`: it is `on_its_way`, or `due` and about to be; it is `behind` another of its conversation; its
+    vendor asks for a pause (`paused`); the last try came to nothing (`back_off`, `reason` says how); its
+    channel waits for its operator (`setup`, `reason` says what for) or is `off`. Else it is its status.
+    """
+
+    id: str
+    conversation_id: str
+    seq: int
+    channel: str
+    channel_id: int
+    status: Status
+    why: WhyItWaits
+    reason: str
+    since: Time
+    next_try_at: Time | None
+    deadline_at: Time | None
+    tries: int
+
+
+class QueueView(View):
+    """What waits on a channel: conversations with replies to send, and replies of unknown fate.
+
+    Both are counted up to ten thousand.
+    """
+
+    channel_id: int
+    channel: str
+    label: str
+    state: Literal["up", "degraded", "down", "recovering", "setup", "off"]
+    detail: str
+    paused_until: Time | None
+    conversations: int
+    unknown: int
+
+
+class IncidentLine(View):
+    """What happened in an incident: a state that was found, and why; or an administrator's switch."""
+
+    at: Time
+    kind: Literal["degraded", "down", "recovering", "up", "switch_down", "switch_up", "switch_automatic"]
+    why: str = ""
+    by: Person | None = None
+
+
+class IncidentView(View):
+    """A time in which a channel was down, for what we send (`out`) or for what customers write (`in`)."""
+
+    id: str
+    channel: str
+    channel_id: int
+    label: str
+    direction: Literal["in", "out"]
+    state: Literal["down", "degraded", "recovering", "up", "ended"]
+    started_at: Time
+    ended_at: Time | None
+    lines: list[IncidentLine]

@@ -39,6 +39,11 @@ class Bridge:
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
+    def stand_at(self, host: str, port: int) -> None:
+        """Listen there instead."""
+        self.port, self.url = port, f"http://{host}:{port}"
+        self.settings |= {"BRIDGE_HOST": host, "BRIDGE_PUBLIC_URL": self.url}
+
     @property
     def process(self) -> subprocess.Popen[bytes]:
         """The process that was started last."""
@@ -77,6 +82,13 @@ class Bridge:
             input=stdin, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
 
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """The same, while it runs: somebody may end it."""
+        return subprocess.Popen(
+            [*processes.BRIDGE, *arguments], cwd=self.folder, env=self._environment(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
     @property
     def log(self) -> str:
         """All that it has written."""
@@ -112,3 +124,16 @@ async def serving(
         await database.close()
         async with aiohttp.ClientSession(bridge.url, headers={"Authorization": f"Bearer {token}"}) as http:
             yield bridge, Desk(bridge.url, http, vendors)
+
+
+@asynccontextmanager
+async def beside(
+    first: Bridge, desk: Desk, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[Bridge, Desk]]:
+    """A second process of the same installation, and Anna's desk at it. Vendors call it from now on."""
+    with Bridge(first.folder.with_name("second"), {**first.settings, **(settings or {})}) as second:
+        second.settings["BRIDGE_PUBLIC_URL"] = second.url
+        await asyncio.to_thread(second.start)
+        desk.vendors.serve_webhooks_of(second.url)
+        async with aiohttp.ClientSession(second.url, headers=desk.http.headers) as http:
+            yield second, Desk(second.url, http, desk.vendors)

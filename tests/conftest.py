@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hypothesis
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
 
 from bridge.store import engine, schema
-from tests import network, servers
+from tests import browser, network, servers
 
 network.stay_on_loopback()
 
@@ -35,6 +37,35 @@ def _away_from_dot_env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     os.chdir(tmp_path_factory.mktemp("work"))
     yield
     os.chdir(before)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than cores: tests wait much of their time, for a second attempt or for a lease that ends."""
+    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ours + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that drive a browser share its event loop: to start one takes seconds."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "chromium" in item.fixturenames:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def _chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=browser.find(), args=browser.flags())
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def chromium(_chromium: Browser) -> AsyncIterator[Browser]:
+    """A real browser, shared by the tests of one process; the profiles that a test makes end with it."""
+    yield _chromium
+    for profile in _chromium.contexts:
+        await profile.close()
 
 
 @pytest.fixture(scope="session")

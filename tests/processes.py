@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.servers import free_port
 
-READY_WITHIN = 30.0  # seconds, generous for a busy machine
+READY_WITHIN = 60.0  # seconds, generous for a busy machine
 GONE_WITHIN = 30.0
 BRIDGE = (sys.executable, "-m", "bridge")
 

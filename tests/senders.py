@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,12 +11,15 @@ import sqlalchemy as sa
 
 from bridge.bus import MemoryBus
 from bridge.channels.live import LiveChannel
-from bridge.ids import new_id, now_ms
+from bridge.channels.telegram import TelegramChannel
+from bridge.duty import LEASE_MS, Duty
+from bridge.ids import new_id
 from bridge.inbox import Inbox
 from bridge.outbox import Outbox
 from bridge.store import agents, channels
 from bridge.store.engine import Database, Row, connect
-from bridge.store.replies import Accepted, Carrier, Draft, accept
+from bridge.store.outgoing import Carrier, Draft
+from bridge.store.replies import Accepted, accept
 from bridge.store.tables import attempts, messages
 from bridge.store.writer import Writer
 from bridge.views import Person
@@ -32,14 +35,26 @@ class Rig:
 
     def __init__(self, database: Database, vendor: Scripted, live: LiveChannel, agent_id: str) -> None:
         self.database, self.vendor, self.channel = database, vendor, live.id
-        self._live, self._agent_id = live, agent_id
+        self.live, self.agent_id = live, agent_id
         self.bus, self.writer = MemoryBus(), Writer(database)
-        self.outbox = Outbox(
-            live, database=database, writer=self.writer, bus=self.bus, node="node-a",
-            file_of=lambda row: row, send_timeout=20,
-        )  # fmt: skip
+        self.outbox = self.sender(live)
         self.inbox = Inbox(database, self.writer, self.bus, {live.id: live}, 60.0)
         self._running: list[asyncio.Task[None]] = []
+
+    def sender(
+        self,
+        live: LiveChannel | None = None,
+        node: str = "node-a",
+        lease_ms: int = LEASE_MS,
+        send_timeout: float = 20,
+        others: Collection[LiveChannel] = (),
+    ) -> Outbox:
+        """A sender of the bot, on one of the nodes."""
+        duty = Duty(self.database, f"send:{self.channel}", node, lease_ms)
+        return Outbox(
+            live or self.live, duty, database=self.database, writer=self.writer, bus=self.bus,
+            file_of=lambda row: row, send_timeout=send_timeout, others=others,
+        )  # fmt: skip
 
     def start(self) -> asyncio.Task[None]:
         """Begin to send."""
@@ -57,15 +72,16 @@ class Rig:
         """Customers write, and are answered; the ids of the answers."""
         return [one.message.id for one in await self.accept(*texts, chat=chat)]
 
-    async def accept(self, *texts: str, chat: int = 42) -> list[Accepted]:
-        """The same; what the inbox knows of the answers."""
+    async def accept(self, *texts: str, chat: int = 42, **more: Any) -> list[Accepted]:
+        """The same; what the inbox knows of the answers. `more` is said of their drafts."""
         thread = await self.thread(chat)
-        carrier = Carrier(label="Telegram", limits=self._live.channel.limits, pulled=False)
+        carrier = Carrier(label="Telegram", limits=self.live.channel.limits, pulled=False)
         drafts = [
-            Draft(
-                id=new_id(), conversation_id=thread, agent_id=self._agent_id, kind="reply", text=text,
-                client_id=new_id(), deadline_at=now_ms() + 60_000, carriers={self.channel: carrier},
-            )
+            Draft(**{
+                "id": new_id(), "conversation_id": thread, "agent_id": self.agent_id, "kind": "reply",
+                "text": text, "client_id": new_id(), "lifetime": 60_000, "carriers": {self.channel: carrier},
+                **more,
+            })
             for text in texts
         ]  # fmt: skip
         accepted = await self.database.write(lambda tx: accept(tx, drafts))
@@ -82,7 +98,7 @@ class Rig:
 
     async def say(self, thread: str, text: str) -> str:
         """Have the agent reply, as the API does; the state of the reply when it is accepted."""
-        agent = Person(id=self._agent_id, name="Anna")
+        agent = Person(id=self.agent_id, name="Anna")
         message, _ = await self.inbox.reply(thread, agent=agent, text=text, client_id=new_id())
         return message.status
 
@@ -98,10 +114,21 @@ class Rig:
         )
         return [row.status for row in found]
 
+    async def channel_state(self) -> tuple[str, str]:
+        """How the channel is, as everybody is shown it."""
+        state: tuple[str, str] = (await self.database.read(channels.states))[self.channel]
+        return state
+
     async def attempts(self) -> Sequence[Row]:
         """The ledger, in its order."""
         query = sa.select(attempts).order_by(attempts.c.started_at, attempts.c.id)
         return await self.database.read(lambda tx: tx.run(query))
+
+    async def other_node(self, channel: TelegramChannel) -> Outbox:
+        """A sender of the same bot on another node, begun."""
+        other = self.sender(LiveChannel(self.channel, channel), "node-b")
+        self._running.append(asyncio.create_task(other.run()))
+        return other
 
     def said(self) -> list[Any]:
         """The texts that the vendor was asked to send, in order."""
@@ -122,7 +149,7 @@ async def rig(database_url: str, **settings: str) -> AsyncIterator[Rig]:
     database = connect(database_url)
     async with scripted() as vendor:
         vendor.will(TAKEN)
-        channel = telegram(site(send_timeout=20), TELEGRAM_API_BASE=vendor.base, **settings)
+        channel = telegram(site(send_timeout=20), **{"TELEGRAM_API_BASE": vendor.base, **settings})
         row = await database.write(lambda tx: channels.register(tx, "telegram", "1", "Telegram"))
         agent = await database.write(
             lambda tx: agents.add(tx, email="anna@example.com", name="Anna", password_hash="")

@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import platform
 import pwd
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
+
 LEASH = Path(__file__).with_name("leash.py")
 START_WITHIN = 30.0  # seconds, generous for a busy machine
+MEMORY = Path("/dev/shm")  # Linux's file system in memory, where there is one
+ROOM = 2**31  # bytes that must be free in it: four clusters of tests fit, with their logs
 
 
 def free_port() -> int:
@@ -62,6 +67,23 @@ class Server:
             with suppress(BrokenPipeError):
                 leash.communicate(b"stop")
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It hangs meanwhile: the kernel still takes connections for it, and nothing is answered."""
+        assert self._leash is not None
+        processes: list[psutil.Process] = []
+        # Who is stopped starts nobody any more: the next look finds those that it had just started.
+        while fresh := set(psutil.Process(self._leash.pid).children(recursive=True)) - set(processes):
+            for process in fresh:
+                process.suspend()
+            processes += fresh
+        try:
+            yield
+        finally:
+            for process in reversed(processes):
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
+
     def _answers(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
             return True
@@ -74,14 +96,16 @@ class PostgreSQL(Server):
     def __init__(self, programs: Path, folder: Path, user: str, *, durable: bool = False) -> None:
         port = free_port()
         # A test's database need not survive a power cut. Commits still wait for their turn.
-        hasty = () if durable else ("-c", "fsync=off", "-c", "full_page_writes=off")
+        hasty = (
+            () if durable else ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_wal_size=256MB")
+        )
         super().__init__(
             str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),
             "-c", "listen_addresses=127.0.0.1", "-c", "logging_collector=off", "-c", "log_min_messages=fatal",
             *hasty, "-c", "max_connections=200",
             port=port, folder=folder, polite="SIGQUIT", user=user,
         )  # fmt: skip
-        self._psql = programs / "psql"
+        self._programs = programs
         self._made = 0
 
     def url(self, database: str = "postgres") -> str:
@@ -91,13 +115,32 @@ class PostgreSQL(Server):
     def run(self, sql: str, database: str = "postgres") -> str:
         """Run SQL as the superuser; returns the rows, columns separated by `|`."""
         quiet = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "-v", "ON_ERROR_STOP=1"]
+        return self._do("psql", *quiet, "-c", sql, self.url(database)).decode().strip()
+
+    def dump(self, database: str) -> bytes:
+        """A backup as `docs/operations.md` says it is made."""
+        return self._do("pg_dump", "--format=custom", self.url(database))
+
+    def restore(self, backup: bytes) -> str:
+        """A new database with what is in a backup; returns its name."""
+        name = self.create()
+        self._do("pg_restore", "--exit-on-error", f"--dbname={self.url(name)}", given=backup)
+        return name
+
+    def _do(self, program: str, *arguments: str, given: bytes = b"") -> bytes:
         done = subprocess.run(
-            [str(self._psql), *quiet, "-c", sql, self.url(database)],
-            check=False, capture_output=True, text=True,
-        )  # fmt: skip
+            [str(self._programs / program), *arguments], check=False, capture_output=True, input=given
+        )
         if done.returncode:
-            raise RuntimeError(done.stderr.strip())
-        return done.stdout.strip()
+            raise RuntimeError(done.stderr.decode().strip())
+        return done.stdout
+
+    def text_of(self, database: str, *, without: Sequence[str]) -> bytes:
+        """All of a database but the rows of some tables, as SQL."""
+        left_out = [f"--exclude-table-data={table}" for table in without]
+        sql = self._do("pg_dump", *left_out, self.url(database))
+        # A key of the dump's own, against commands in names, is another each time.
+        return re.sub(rb"^\\(un)?restrict .*$", b"", sql, flags=re.MULTILINE)
 
     def create(self, template: str = "template0") -> str:
         """A new database like `template`; returns its name."""
@@ -136,12 +179,24 @@ class Valkey(Server):
                 raise RuntimeError("Valkey did not flush")
 
 
+def _quickest_place() -> Path | None:
+    """Where a database lies best that need not survive: its hundreds of files come and go with each test."""
+    with suppress(OSError):
+        place = os.statvfs(MEMORY)
+        # The programs lie beside it where its user cannot reach them otherwise, and must be let run.
+        runs = os.access(MEMORY, os.W_OK) and not place.f_flag & os.ST_NOEXEC
+        if runs and place.f_bavail * place.f_frsize > ROOM:
+            return MEMORY
+    return None  # where other temporary files are
+
+
 @contextmanager
 def postgresql(*, durable: bool = False) -> Iterator[PostgreSQL]:
     """A running PostgreSQL with an empty cluster, removed afterwards; `durable` as in production."""
     # PostgreSQL refuses to run as root: then as nobody, who must be able to read its programs.
     user = "nobody" if os.geteuid() == 0 else ""
-    with tempfile.TemporaryDirectory(prefix="bridge-pg-", ignore_cleanup_errors=True) as place:
+    where = None if durable else _quickest_place()
+    with tempfile.TemporaryDirectory(prefix="bridge-pg-", dir=where, ignore_cleanup_errors=True) as place:
         folder = Path(place)
         programs = _postgresql_programs(folder, user)
         _make_cluster(programs, folder, user)

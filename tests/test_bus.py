@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from redis.asyncio import Redis
 
 from bridge.bus.redis import RedisBus
+from tests import servers
 from tests.gateways import until
 
 
@@ -26,3 +29,31 @@ async def test_what_is_no_word_of_ours_is_not_heard(redis_url: str) -> None:
     await until(rings)
     await ours.close()
     await theirs.close()
+
+
+async def test_what_was_said_while_redis_hung_is_not_said_later() -> None:
+    """Somebody was writing a minute ago: told now, it would be wrong."""
+    heard: list[Any] = []
+    with servers.valkey() as redis:
+        ours, theirs = RedisBus(redis.url), RedisBus(redis.url)
+        ours.listen(lambda _, word: heard.append(word["said"]))
+        await ours.start()
+        await theirs.start()
+
+        async def is_heard(said: str) -> bool:
+            theirs.tell("typing", {"said": said})
+            return said in heard
+
+        async def nothing_waits() -> bool:
+            return theirs._outgoing.empty()
+
+        await until(lambda: is_heard("before"))
+        with redis.frozen():
+            for number in range(3):
+                theirs.tell("typing", {"said": f"meanwhile {number}"})
+            await until(nothing_waits)
+        await until(lambda: is_heard("after"))
+        await ours.close()
+        await theirs.close()
+    # Of the first one nobody knows whether it had left.
+    assert not {"meanwhile 1", "meanwhile 2"} & set(heard)

@@ -16,10 +16,12 @@ from rich.console import Console
 from bridge import channels
 from bridge.channels.base import Site
 from bridge.check import check, exit_code, show
-from bridge.models import Event, Finding, Limits, Outbound, Rates, Sent, Webhook
+from bridge.models import Event, Finding, Ignored, Limits, Outbound, Rates, Sent, Webhook
 from bridge.sandbox.vendors import Vendors
 from bridge.settings import Settings, read
-from bridge.store import schema
+from bridge.store import channels as channel_rows
+from bridge.store import engine, schema
+from bridge.store.inbound import Intake, receive
 from tests import servers
 
 
@@ -141,6 +143,17 @@ async def test_a_schema_of_a_newer_version_is_an_error(
         named(await found(settings(tmp_path, DATABASE_URL=empty_postgresql_url)), "newer version").level
         == "error"
     )
+
+
+async def test_events_that_nobody_could_read_are_a_warning(tmp_path: Path, database_url: str) -> None:
+    """They are shown as placeholders: without a word here nobody would know that they can be mended."""
+    database = engine.connect(database_url)
+    row = await database.write(lambda tx: channel_rows.register(tx, "line", "42", "Line"))
+    kept = Ignored(key="1", raw="{}", parked="?")
+    await database.write(lambda tx: receive(tx, [Intake(row, (kept,))]))
+    await database.close()
+    finding = named(await found(settings(tmp_path, DATABASE_URL=database_url)), "1 event of vendors")
+    assert (finding.level, "bridge replay" in finding.todo) == ("warning", True)
 
 
 async def test_redis_that_is_away_is_only_a_warning(tmp_path: Path) -> None:

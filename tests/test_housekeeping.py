@@ -17,9 +17,10 @@ from bridge.errors import Unavailable
 from bridge.housekeeping import Housekeeper
 from bridge.ids import first_id, now_ms
 from bridge.store import channels, uploads
-from bridge.store.engine import Database, connect
+from bridge.store.changes_log import note_changes
+from bridge.store.engine import Database, Tx, connect
 from bridge.store.files import Files, Stored
-from bridge.store.tables import events
+from bridge.store.tables import changes, events, receipts
 from tests.gateways import until
 
 TWO_DAYS = 2 * 24 * 3600
@@ -68,23 +69,27 @@ async def test_file_that_no_row_names_is_swept_after_a_day(database: Database, t
     assert files.path(fresh.sha256).exists()
 
 
-async def test_raw_events_are_kept_for_days_and_their_keys_for_a_month(
-    database: Database, tmp_path: Path
-) -> None:
-    """What customers wrote stands in them; only what is parked waits for a person."""
+async def test_what_is_old_is_forgotten_by_whoever_tidies(database: Database, tmp_path: Path) -> None:
+    """Raw events, the keys of repeats, receipts and changes: each has its time."""
     channel = await database.write(lambda tx: channels.register(tx, "telegram", "1", "Telegram"))
-    kept = {
-        "fresh": (0, "done"), "week": (8, "done"), "parked": (40, "parked"), "month": (31, "done"),
-    }  # fmt: skip
+    ages = {"fresh": 0, "week": 8, "month": 31}
     values = [
         {"id": first_id(now_ms() - days * 24 * 3600 * 1000), "channel_id": channel, "key": key, "body": "{}",
-         "state": state, "received_at": 0} for key, (days, state) in kept.items()
+         "received_at": 0} for key, days in ages.items()
     ]  # fmt: skip
-    await database.write(lambda tx: tx.run(sa.insert(events).values(values)))
+    receipt = {"channel_id": channel, "external_id": "SM1", "rank": 1, "status": "sent", "at": 0}
+
+    async def leave(tx: Tx) -> None:
+        await tx.run(sa.insert(events).values(values))
+        await tx.run(sa.insert(receipts).values(receipt))
+        await note_changes(tx, [("channels", None, None)], 0)
+
+    await database.write(leave)
 
     async def look() -> bool:
         found = await database.read(lambda tx: tx.run(sa.select(events.c.key, events.c.body)))
-        return {row.key: row.body for row in found} == {"fresh": "{}", "week": "", "parked": "{}"}
+        others = [await database.read(lambda tx, t=t: tx.run(sa.select(t))) for t in (receipts, changes)]  # type: ignore[misc]  # read at once
+        return {row.key: row.body for row in found} == {"fresh": "{}", "week": ""} and not any(others)
 
     async with kept_house(database, Files(tmp_path / "files")):
         await until(look)
@@ -93,7 +98,8 @@ async def test_raw_events_are_kept_for_days_and_their_keys_for_a_month(
 @asynccontextmanager
 async def kept_house(database: Database, files: Files) -> AsyncIterator[None]:
     """Somebody tidies."""
-    keeping = asyncio.create_task(Housekeeper(database, files, Duty(database, "housekeeping", "me")).run())
+    duty = Duty(database, "housekeeping", "me")
+    keeping = asyncio.create_task(Housekeeper(database, files, duty, raw_days=7).run())
     yield
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)

@@ -101,15 +101,32 @@ def test_image_and_package_have_one_version() -> None:
     assert f'version = "{bridge.__version__}"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_only_the_gateway_and_the_tls_door_open_ports() -> None:
+def test_only_the_two_doors_open_ports() -> None:
     """A database that listens on the host is a database that somebody finds."""
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    assert {name for name, service in services.items() if "ports" in service} == {"gateway", "caddy"}
+    assert {name for name, service in services.items() if "ports" in service} == {"door", "caddy"}
+    assert services["door"]["ports"] == ["127.0.0.1:${BRIDGE_PORT:-8080}:8080"]
     assert services["caddy"]["profiles"] == ["tls"]
     for name, service in services.items():
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
+
+
+def test_there_may_be_many_gateways() -> None:
+    """`--scale gateway=3` works: they share what they must, and both doors lead to all of them."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    gateway = services["gateway"]
+    assert not {"ports", "container_name", "hostname"} & gateway.keys()
+    assert gateway["volumes"] == ["files:/data"]
+    shared = {"BRIDGE_SECRET", "DATABASE_URL", "REDIS_URL", "BRIDGE_PUBLIC_URL"}
+    assert shared <= gateway["environment"].keys()
+    way = (ROOT / "deploy/gateways.caddy").read_text()
+    assert re.findall(r"^\s+name (\S+)", way, re.MULTILINE) == ["gateway"]
+    assert re.findall(r"^\s+port (\S+)", way, re.MULTILINE) == [gateway["environment"]["BRIDGE_PORT"]]
+    for door in ("door", "caddy"):
+        assert "./deploy:/etc/caddy:ro" in services[door]["volumes"]
+        assert set(services[door]["networks"]) & set(gateway["networks"])
 
 
 @pytest.mark.parametrize("lock", ["requirements/run.txt", "requirements/dev.txt", "web/package-lock.json"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
@@ -12,11 +13,11 @@ import pytest
 from bridge import polling
 from bridge.bus.memory import MemoryBus
 from bridge.channels.live import LiveChannel
-from bridge.duty import Duty
 from bridge.inbox import Inbox
 from bridge.sandbox.vendors import Vendors
 from bridge.store import channels, engine
 from bridge.store.writer import Writer
+from tests.bridges import serving
 from tests.channels.made import ok, telegram
 from tests.channels.scripted import Scripted, scripted
 from tests.gateways import Desk, running, until
@@ -46,7 +47,7 @@ async def test_vendor_that_does_not_wait_for_news_is_not_asked_in_a_storm(
         live = LiveChannel(row, bot)
         inbox = Inbox(database, Writer(database), MemoryBus(), {row: live}, 60)
         vendor.will(ok([]))
-        polls = asyncio.create_task(polling.Poller(live, inbox, Duty(database, "poll", "me"), say).run())
+        polls = asyncio.create_task(polling.Poller(live, inbox, say).run())
         await until(lambda: _is_asked(vendor))
         for _ in range(30):  # as many calls as it could have made meanwhile
             await (await somebody.get(f"{vendor.base}/another")).read()
@@ -83,3 +84,21 @@ async def _state(desk: Desk, wanted: str) -> bool:
         return False
     assert found["health"] == ("up" if wanted == "up" else "down")
     return bool(found["detail"]) == (wanted != "up")
+
+
+async def test_two_installations_on_one_bot_are_told_so(tmp_path: Path, vendors: Vendors) -> None:
+    """Each gets some of the messages, so both seem to work: it must be said where people look."""
+    async with AsyncExitStack() as until_the_end:
+        both = [
+            await until_the_end.enter_async_context(
+                serving(tmp_path / name, f"sqlite:///{tmp_path / name}.db", vendors)
+            )
+            for name in ("shop", "copy")
+        ]
+        for bridge, desk in both:
+            await until(lambda: _state(desk, "setup"), within=60)  # noqa: B023  # awaited at once
+            assert "Another program fetches this bot's updates" in bridge.log
+            checked = await asyncio.to_thread(bridge.run, "check")
+            assert checked.returncode == 1
+            assert "The gateway has trouble with Telegram" in checked.stdout
+            assert "Another program fetches this bot's updates" in checked.stdout

@@ -101,7 +101,7 @@ def test_no_vendor_can_ask_for_a_pause_without_end(wish: float) -> None:
 
 def test_bucket_keeps_its_rate() -> None:
     """Over any time no more leaves than burst and rate allow."""
-    bucket, now, sent = Bucket(30, 30, 0.0), 0.0, 0
+    bucket, now, sent = Bucket(30, 30, -1.0), 0.0, 0
     while now < 10:
         if bucket.available(now) >= 1:
             bucket.take(now)
@@ -111,19 +111,34 @@ def test_bucket_keeps_its_rate() -> None:
     assert 325 <= sent <= 331
 
 
-def test_those_who_wait_for_the_same_bucket_go_one_after_another() -> None:
+def test_bucket_begins_empty_for_all_and_for_each_address() -> None:
+    """Who had the duty a moment ago may have used what the vendor allows."""
+    bucket, rates = Bucket(30, 30, 0.0), AddressRates(1.0, 1.0, since=0.0)
+    assert bucket.available(0.0) == 0
+    assert rates.wait("telegram:1", 0.25) == pytest.approx(0.75)
+    assert rates.wait("telegram:2", 60.0) == 0
+    bucket.take(0.0, 10)
+    assert bucket.debt(0.2) == pytest.approx(4 / 30)
+    assert bucket.debt(0.5) == 0
+
+
+def test_what_is_taken_beyond_what_there_is_is_waited_for() -> None:
     """Many long replies in pieces: the second pieces must not all leave in the same instant."""
-    bucket = Bucket(2, 1, 0.0)
-    assert [bucket.reserve(0.0) for _ in range(4)] == pytest.approx([0, 0.5, 1.0, 1.5])
+    bucket, waits = Bucket(2, 1, -0.5), []
+    for _ in range(4):
+        waits.append(bucket.wait(0.0))
+        bucket.take(0.0)
+    assert waits == pytest.approx([0, 0.5, 1.0, 1.5])
 
 
 def test_addresses_wait_apart() -> None:
     """One chatty customer slows only the answers to that customer."""
-    rates = AddressRates(1.0, 1.0)
-    assert rates.reserve("telegram:1", 0.0) == 0
-    assert rates.reserve("telegram:2", 0.0) == 0
-    assert rates.reserve("telegram:1", 0.0) == pytest.approx(1.0)
-    assert rates.reserve("telegram:1", 0.0) == pytest.approx(2.0)
+    rates = AddressRates(1.0, 1.0, since=-1.0)
+    rates.take("telegram:1", 0.0)
+    assert rates.wait("telegram:2", 0.0) == 0
+    assert rates.wait("telegram:1", 0.0) == pytest.approx(1.0)
+    rates.take("telegram:1", 0.0)
+    assert rates.wait("telegram:1", 0.0) == pytest.approx(2.0)
 
 
 def test_signature_is_good_for_its_purpose_and_secret_only() -> None:

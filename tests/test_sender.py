@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
+from bridge import delivery, outbox
+from bridge.busy import BusyLanes
 from bridge.errors import Unavailable
-from bridge.store import schema
+from bridge.health import Thresholds
+from bridge.ids import new_id, now_ms
+from bridge.store import attempts, schema
+from bridge.store.attempts import Start
 from bridge.store.engine import Database, Tx, connect
 from bridge.store.replies import Accepted
 from tests import servers
@@ -90,8 +98,9 @@ async def test_hiccup_of_the_database_gives_up_nothing_that_is_on_the_wire(postg
         made.start()
         await until(lambda: has(made, "slow"))
         # Longer than a statement waits for a lock.
-        hold = sa.text("DO 'BEGIN LOCK TABLE lanes; PERFORM pg_sleep(5); END'")
-        await made.database.write(lambda tx: tx.run(hold))
+        other = await asyncpg.connect(postgresql_url)
+        await other.execute("BEGIN; LOCK TABLE lanes; SELECT pg_sleep(5); COMMIT")
+        await other.close()
         await made.reply("after", chat=43)
         await all_are(made, "sending", "sent")
         answer.set()
@@ -105,10 +114,11 @@ async def test_f14_fresh_reply_overtakes_a_backlog_whatever_the_rate(database_ur
             await made.reply(f"old {chat}", chat=chat)
         old = sa.text("UPDATE lanes SET due_at = due_at - 3600000")
         await made.database.write(lambda tx: tx.run(old))
-        await made.reply("fresh")
+        (fresh,) = await made.reply("fresh")
         made.start()
         await until(lambda: has(made, "fresh"))
-        assert made.said().index("fresh") <= 1
+        # It is among those that are taken first; these get their turns in any order, and so do their calls.
+        assert fresh in [attempt.message_id for attempt in await made.attempts()][: Thresholds().row]
 
 
 async def test_reply_is_taken_at_once_only_by_who_may_send_it_now(database_url: str) -> None:
@@ -296,7 +306,9 @@ async def test_sender_that_is_told_to_end_while_it_looks_sends_nothing_more(post
         async with locked(made.database, "lanes", "ACCESS EXCLUSIVE"):
             running = made.start()
             await until(lambda: waits_for_a_lock(made))
-            await made.outbox.close(1)
+            closing = asyncio.create_task(made.outbox.close(1))
+            await asyncio.sleep(0)  # it has been told
+        await closing
         await running
         await until(lambda: idle(made))
         assert await made.attempts() == []
@@ -357,3 +369,109 @@ async def one_outcome_waits(made: Rig) -> bool:
 
 async def has(made: Rig, text: str) -> bool:
     return text in made.said()
+
+
+async def test_attempt_that_nobody_is_at_work_on_is_unknown_in_the_end(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was written after it had been given up: nothing else would ever become of its reply.
+
+    Until then its lane is due, and looked at again and again: that costs the other customers no turn.
+    """
+    monkeypatch.setattr(outbox, "_FORSAKEN", 0.2)
+    monkeypatch.setattr(delivery, "UNKNOWN_WAIT_MS", 100)
+    async with rig(database_url) as made:
+        made.outbox = made.sender(send_timeout=0.5)
+        await made.reply("warm")
+        made.start()
+        await all_are(made, "sent")
+
+        def start(channel: int, _urn: str) -> Start:
+            return Start(
+                id=new_id(), message_id=lost, part=0, channel_id=channel, duty=made.outbox.duty.name,
+                epoch=made.outbox.duty.epoch,
+            )  # fmt: skip
+
+        lost = new_id()
+        (accepted,) = await made.accept("lost", chat=43, id=lost, reserve=start)
+        assert accepted.started
+        await made.reply("waits", chat=43)
+        await all_are(made, "sent", "unknown", "sent")
+        assert made.said() == ["warm", "waits"]
+
+
+async def test_outcome_that_is_about_to_be_written_is_not_forsaken(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for its database: whoever looks for such attempts meanwhile finds somebody at work there."""
+    monkeypatch.setattr(outbox, "_FORSAKEN", 0.1)
+    async with rig(postgresql_url, **FAST) as made:
+        made.outbox = made.sender(send_timeout=0.2)
+        held, blocking = asyncio.Event(), list[asyncio.Task[None]]()
+
+        async def be_in_the_way(tx: Tx) -> None:
+            await tx.run(sa.text("SELECT 1 FROM messages FOR UPDATE"))
+            held.set()
+            await until(lambda: would_be_forsaken(made))
+            await asyncio.sleep(0.5)  # for five looks
+
+        async def hold() -> None:
+            blocking.append(asyncio.create_task(made.database.write(be_in_the_way)))
+            await held.wait()
+
+        made.vendor.will(Answer(body=TAKEN.body, meanwhile=hold))
+        await made.reply("once")
+        made.start()
+        with capture_logs() as lines:
+            await all_are(made, "sent")
+            await until(lambda: idle(made))
+        await blocking[0]
+        assert "an attempt was forsaken" not in [line["event"] for line in lines]
+
+
+async def would_be_forsaken(made: Rig) -> bool:
+    """Whether the one attempt has had no outcome for long."""
+    return bool(await made.database.read(lambda tx: attempts.forsaken(tx, made.channel, 300)))
+
+
+async def test_calls_of_a_reign_that_was_lost_are_waited_for_by_the_next(sqlite_url: str) -> None:
+    """The process stood still for longer than its lease, and takes the duty anew: the call is its own."""
+    async with rig(sqlite_url, **FAST) as made:
+        made.outbox = made.sender(lease_ms=500)
+        answer = asyncio.Event()
+
+        async def stand_still() -> None:
+            time.sleep(0.5)  # noqa: ASYNC251  # nothing of the process runs
+            await answer.wait()
+
+        made.vendor.will(Answer(body=TAKEN.body, meanwhile=stand_still), TAKEN)
+        await made.reply("first", "second")
+        made.start()
+        await all_are(made, "unknown", "queued")
+        due = sa.text("SELECT due_at FROM lanes")
+        (lane,) = await made.database.read(lambda tx: tx.run(due))
+        assert lane.due_at > now_ms() + 10_000
+        answer.set()
+        await all_are(made, "sent", "sent")
+        assert made.said() == ["first", "second"]
+
+
+async def test_whoever_ends_the_work_of_a_lane_ends_all_of_it() -> None:
+    """A call may be under way there, and something wait behind it."""
+    lanes, ended = BusyLanes(asyncio.Event()), list[str]()
+
+    async def work(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(name)
+
+    lanes.occupy("lane", work("under way"))
+    await asyncio.sleep(0)  # it has begun
+    lanes.occupy("lane", work("behind it"))
+    assert (len(lanes), len(lanes.tasks)) == (1, 2)
+    for task in lanes.tasks:
+        task.cancel()
+    await asyncio.wait(lanes.tasks)
+    assert ended == ["under way"]
+    assert len(lanes) == 0

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-
+from bridge.api.cursors import ID, MS, cursor_of, parts_of
 from bridge.api.endpoint import Call
 from bridge.api.shapes import (
     Activities,
@@ -17,7 +14,7 @@ from bridge.api.shapes import (
     DraftChange,
     Seen,
 )
-from bridge.errors import BadRequest, NotFound
+from bridge.errors import NotFound
 from bridge.store import activity, conversations, drafts
 from bridge.store.conversations import Filter, Place
 from bridge.store.engine import Tx
@@ -94,16 +91,9 @@ async def typing(call: Call, conversation_id: str) -> None:
 
 
 def _cursor(place: Place) -> str:
-    return base64.urlsafe_b64encode(f"{place.last_message_at} {place.id}".encode()).decode().rstrip("=")
+    return cursor_of(place.last_message_at, place.id)
 
 
 def _place(cursor: str) -> Place:
-    """The place behind a cursor of ours; anything else is a `BadRequest`."""
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (ValueError, binascii.Error):
-        text = ""
-    found = re.fullmatch(r"(\d{1,16}) ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", text)
-    if not found:
-        raise BadRequest("This cursor is not from a page of this list")
-    return Place(int(found[1]), found[2])
+    last_message_at, conversation_id = parts_of(cursor, f"({MS}) ({ID})")
+    return Place(int(last_message_at), conversation_id)

@@ -5,7 +5,8 @@ requests as for the OpenAPI document:
 
     async def rename(call: Call, id: str, body: ContactChange) -> ContactView: ...
 
-`body` is the JSON body, `query` the query, other names are parts of the path. It returns a view
+`body` is the JSON body, `query` the query, other names are parts of the path: ids, which are UUIDs, or of
+a channel numbers. It returns a view
 (200), `Made` of a view (201, 200 for a repeat), nothing (204), or a response of its own.
 """
 
@@ -26,7 +27,7 @@ from pydantic import BaseModel, ValidationError
 from bridge.api import sessions
 from bridge.api.context import CONTEXT, Context
 from bridge.api.problems import PLAIN_HEADERS
-from bridge.errors import BadRequest, Invalid, NotFound, TooLarge, WrongType
+from bridge.errors import BadRequest, Invalid, NotAllowed, NotFound, TooLarge, WrongType
 from bridge.store.tokens import Holder
 from bridge.views import AgentView
 
@@ -69,7 +70,7 @@ class Shape:
 
     body: type[BaseModel] | None
     query: type[BaseModel] | None
-    path: tuple[str, ...]
+    path: Mapping[str, type]
     answer: type[BaseModel] | None
     status: int
 
@@ -78,8 +79,8 @@ class Shape:
 class Route:
     """A line of the route table.
 
-    Who may call it: an `agent`, `anybody`, or whom the handler `itself` lets in. `repeats` says that
-    the same request again answers 200. A handler that reads the body itself `takes` a media type; one
+    Who may call it: an `agent`, an `admin`, `anybody`, or whom the handler `itself` lets in. `repeats` says
+    that the same request again answers 200. A handler that reads the body itself `takes` a media type; one
     that answers by itself `gives` statuses.
     """
 
@@ -87,7 +88,7 @@ class Route:
     path: str
     handler: ApiHandler
     summary: str
-    access: Literal["agent", "anybody", "itself"] = "agent"
+    access: Literal["agent", "admin", "anybody", "itself"] = "agent"
     repeats: bool = False
     takes: str = ""
     gives: Mapping[int, str] = field(default_factory=dict)
@@ -98,7 +99,7 @@ def shape_of(handler: ApiHandler) -> Shape:
     signature = inspect.signature(handler, eval_str=True)
     _call, *rest = signature.parameters.values()
     kinds = {parameter.name: parameter.annotation for parameter in rest}
-    path = tuple(name for name in kinds if name not in ("body", "query"))
+    path = {name: kind for name, kind in kinds.items() if name not in ("body", "query")}
     answer, status = signature.return_annotation, 200
     if get_origin(answer) is Made:
         answer, status = get_args(answer)[0], 201
@@ -115,11 +116,16 @@ def serve(route: Route) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         context = request.config_dict[CONTEXT]
         call = Call(context, request)
-        if route.access == "agent":
+        if route.access in ("agent", "admin"):
             call.holder, call.new_session = await sessions.sign_in_of(request, context)
+            if route.access == "admin" and call.agent.role != "admin":
+                raise NotAllowed("Only administrators may do this")
         else:
             sessions.refuse_foreign_page(request, context)
-        given: dict[str, Any] = {name: _id(request.match_info[name]) for name in shape.path}
+        given: dict[str, Any] = {
+            name: _number(request.match_info[name]) if kind is int else _id(request.match_info[name])
+            for name, kind in shape.path.items()
+        }
         if shape.query:
             given["query"] = read_query(request.query, shape.query)
         if shape.body:
@@ -186,6 +192,13 @@ def _id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise NotFound
     return text
+
+
+def _number(text: str) -> int:
+    """The same of a channel's id."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise NotFound
+    return int(text)
 
 
 def _json(body: bytes) -> Any:

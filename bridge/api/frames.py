@@ -10,8 +10,10 @@ from pydantic import BaseModel
 
 from bridge.channels.live import LiveChannel
 from bridge.store import activity, contacts, conversations, messages
+from bridge.store import channels as channel_rows
 from bridge.store.changes import Change, Cursor, Position
 from bridge.store.engine import Tx
+from bridge.views import ChannelView
 
 
 class Frame(NamedTuple):
@@ -56,9 +58,15 @@ async def _parts(tx: Tx, changes: Sequence[Change], channels: Mapping[int, LiveC
         "conversation": _json(await conversations.views(tx, threads)),
     }
     if any(change.kind == "channels" for change in changes):
-        views = (live.view() for live in channels.values())
-        parts["channels"] = {"": b"[%b]" % b",".join(_dump(view) for view in views)}
+        views = await channel_views(tx, channels)
+        parts["channels"] = {"": b"[%b]" % b",".join(map(_dump, views))}
     return parts
+
+
+async def channel_views(tx: Tx, channels: Mapping[int, LiveChannel]) -> list[ChannelView]:
+    """The channels that are on; how each is was said by one node for all."""
+    states = await channel_rows.states(tx)
+    return [live.view(*states[live.id]) for live in channels.values()]
 
 
 def _body(change: Change, parts: _Parts) -> bytes:

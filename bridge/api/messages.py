@@ -60,5 +60,10 @@ async def cancel(call: Call, message_id: str) -> MessageView:
     return await call.context.inbox.cancel(message_id)
 
 
+async def give_up(call: Call, message_id: str) -> MessageView:
+    """Try a reply no more that waits, or whose fate nobody knows; one that is on its way ends by itself."""
+    return await call.context.inbox.give_up(message_id)
+
+
 def _wrong_text(problem: str, **extra: object) -> Invalid:
     return Invalid(f"text {problem}", fields=[{"field": "text", "problem": problem}], **extra)

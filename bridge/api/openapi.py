@@ -19,6 +19,9 @@ from bridge.api.problems import PLAIN_HEADERS
 from bridge.views import View
 
 _REF = "#/components/schemas/{model}"
+# What an id in a path is.
+_UUID = {"type": "string", "format": "uuid"}
+_NUMBER = {"type": "integer", "minimum": 0}
 
 
 class FieldProblem(View):
@@ -99,7 +102,7 @@ def _operation(
     operation: dict[str, Any] = {
         "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}",
         "summary": route.summary,
-        "description": _text(route.handler.__doc__),
+        "description": _text(route.handler.__doc__) + " For administrators." * (route.access == "admin"),
         "tags": [route.path.split("/")[2]],
         "security": [] if route.access == "anybody" else [{"session": []}, {"token": []}],
         "parameters": _parameters(shape, references, components),
@@ -132,8 +135,8 @@ def _answer(route: Route, shape: Shape, references: _References) -> dict[str, An
 
 def _parameters(shape: Shape, references: _References, components: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-        for name in shape.path
+        {"name": name, "in": "path", "required": True, "schema": _NUMBER if kind is int else _UUID}
+        for name, kind in shape.path.items()
     ]
     if shape.query:
         schema = components[references[shape.query, "validation"]["$ref"].rpartition("/")[2]]

@@ -12,7 +12,19 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bridge.api.passwords import LONGEST, SHORTEST
 from bridge.text import clean
-from bridge.views import Activity, AgentView, ChannelView, ConversationView, MessageView, VersionView, View
+from bridge.views import (
+    Activity,
+    AgentView,
+    ChannelView,
+    ConversationView,
+    DeliveryView,
+    IncidentView,
+    MessageView,
+    ParkedView,
+    QueueView,
+    VersionView,
+    View,
+)
 
 T = TypeVar("T")
 
@@ -159,6 +171,58 @@ class ContactChange(Body):
     name: Name
 
 
+class DeliveryFilter(Body):
+    """Which replies are listed; `hours` is for those that failed."""
+
+    state: Literal["", "waiting", "unknown", "failed"] = ""
+    channel: Annotated[Text, Field(max_length=40, description="a channel's type")] = ""
+    hours: Annotated[int, Field(ge=1, le=24 * 366)] = 24
+    cursor: Text = ""
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+
+
+class ParkedFilter(Body):
+    """Which events that wait are listed; `raw` shows them as they came: customers' words."""
+
+    channel: Annotated[Text, Field(max_length=40, description="a channel's type")] = ""
+    raw: bool = False
+    cursor: Text = ""
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+
+
+class Replay(Body):
+    """Which events are read again: these, or those of a channel, or all that wait, a page at a time."""
+
+    ids: Annotated[list[Id] | None, Field(min_length=1, max_length=100)] = None
+    channel: Annotated[Text, Field(max_length=40, description="a channel's type")] = ""
+    cursor: Text = ""
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Replay:
+        if self.ids is not None and (self.channel or self.cursor):
+            raise ValueError("give ids or a channel, not both")
+        return self
+
+
+class Unwanted(Body):
+    """The events that nobody wants to wait for any longer."""
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
+
+
+class IncidentFilter(Body):
+    """A page of the incidents."""
+
+    cursor: Text = ""
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+
+
+class Switch(Body):
+    """What an administrator has a channel treated as, whatever is found; `automatic`: as it is found."""
+
+    treat_as: Literal["automatic", "down", "up"]
+
+
 class FileName(Body):
     """What an uploaded file is called."""
 
@@ -222,14 +286,50 @@ class ConversationDetail(ConversationView):
     drafts: dict[Literal["reply", "note"], str]
 
 
-class Incident(View):
-    """A time in which a channel was down."""
+class DeliveryPage(View):
+    """A page of replies; `next_cursor` asks for the next one. `channels` says how much waits on each."""
+
+    channels: list[QueueView]
+    items: list[DeliveryView]
+    next_cursor: str | None
+
+
+class ParkedPage(View):
+    """A page of the events that wait; `next_cursor` asks for the next one."""
+
+    items: list[ParkedView]
+    next_cursor: str | None
+
+
+class ReplayedView(View):
+    """What became of an event that was read again, and why it still waits if it does."""
 
     id: str
+    outcome: Literal["done", "parked", "gone"]
+    why: str
+
+
+class Replays(View):
+    """What became of each; `next_cursor` goes on with the others that wait."""
+
+    items: list[ReplayedView]
+    next_cursor: str | None
+
+
+class IncidentPage(View):
+    """Times in which a channel was down, newest first."""
+
+    items: list[IncidentView]
+    next_cursor: str | None
+
+
+class Forgotten(View):
+    """The events that waited, and do no more."""
+
+    ids: list[str]
 
 
 Colleagues = Items[Colleague]
 Messages = Items[MessageView]
 Activities = Items[Activity]
 Versions = Items[VersionView]
-Incidents = Items[Incident]

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Mapping
 from typing import Literal, cast
 
 from aiohttp import WSMsgType, web
@@ -26,7 +27,7 @@ from bridge.api.context import Context
 from bridge.api.endpoint import Call, json_response, read_body, read_query
 from bridge.api.problems import PLAIN_HEADERS
 from bridge.api.shapes import FileName
-from bridge.api.sockets import SIGN_IN_AGAIN
+from bridge.api.sockets import SIGN_IN_AGAIN, TRY_LATER
 from bridge.api.widget_gate import Gate
 from bridge.api.widget_pages import demo, demo_style, script
 from bridge.api.widget_shapes import (
@@ -40,7 +41,7 @@ from bridge.api.widget_shapes import (
     VisitorPageQuery,
     Word,
 )
-from bridge.api.widget_socket import Hub, Page, talk
+from bridge.api.widget_socket import Hub, Newest, Page, talk
 from bridge.channels import webchat
 from bridge.channels.webchat import WebchatChannel
 from bridge.errors import BridgeError, Invalid, Unavailable
@@ -67,6 +68,7 @@ class Widget:
         self._id, self._channel = _site_chat(context)
         self._gate = Gate(context, self._channel)
         self._hub = Hub(context, self._id, self._news)
+        self._newest = Newest(self._threads)
         self._file_size = min(context.settings.upload_limit, self._channel.limits.file_size)
 
     def routes(self) -> list[web.RouteDef]:
@@ -163,8 +165,9 @@ class Widget:
             return ws
         page = Page(ws, request, webchat.urn_of(visitor))
         try:
-            if await self._begin(page):
-                await talk(ws, page, _Ear(self, page).hear)
+            first = await self._begin(page)
+            if first:
+                await talk(ws, page, first, _Ear(self, page).hear)
         finally:
             self._hub.leave(page)
             await page.closed()
@@ -195,23 +198,28 @@ class Widget:
             return None
         return webchat.visitor_of(self._context.site.secrets, hello.token)
 
-    async def _begin(self, page: Page) -> bool:
-        """Take part, then read the newest: what commits in between comes as news."""
+    async def _begin(self, page: Page) -> bytes:
+        """Take part, then read the newest: the first frame. What commits in between comes after it, as news.
+
+        Nothing for a page that is sent away.
+        """
         if not self._hub.join(page):
-            page.close(1013)
-            return False
+            page.close(TRY_LATER)
+            return b""
         try:
-            thread = await self._thread(page.urn, None, _NEWEST)
+            thread = await self._newest.of(page.urn)
         except BridgeError:
-            page.close(1013)
-            return False
+            page.close(TRY_LATER)
+            return b""
         page.conversation_id = thread.conversation_id
-        page.push(_frame(self._page(thread)))
-        return True
+        return _frame(self._page(thread))
 
     async def _thread(self, urn: str, before: int | None, limit: int) -> Thread:
+        return (await self._threads({urn: before}, limit))[urn]
+
+    async def _threads(self, asked: Mapping[str, int | None], limit: int = _NEWEST) -> dict[str, Thread]:
         return await self._context.database.read(
-            lambda tx: visitors.thread(tx, self._id, urn, before=before, limit=limit)
+            lambda tx: visitors.threads(tx, self._id, asked, limit=limit)
         )
 
     async def _said(self, visitor: str, client_id: str) -> VisitorMessage | None:

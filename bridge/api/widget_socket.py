@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 _QUEUE = 100
 _TABS = 20
 _AGAIN = 0.5
+# So many pages that come at once are read together.
+_AT_ONCE = 32
 # A page says little: what is typed travels by requests.
 _WORDS_PER_MINUTE = 240
 
@@ -122,7 +125,8 @@ class Hub:
             except (Unavailable, Contended):
                 await self._later(changed, touched)
             except Exception:
-                log.exception("visitors were not told the news")
+                log.exception("news of visitors stumbled")
+                await self._one_by_one(changed, touched)
 
     async def _look(self, changed: set[str], touched: set[str]) -> Mapping[str, Thread]:
         urns = frozenset(self._pages)
@@ -137,6 +141,16 @@ class Hub:
         self._touched |= touched
         self._news.set()
         await asyncio.sleep(_AGAIN)
+
+    async def _one_by_one(self, changed: set[str], touched: set[str]) -> None:
+        """What is wrong with the news of one visitor is not to be felt by the others."""
+        for news in [*(({message}, set()) for message in changed), *((set(), {room}) for room in touched)]:
+            try:
+                self._tell(await self._look(*news))
+            except (Unavailable, Contended):
+                await self._later(*news)
+            except Exception:
+                log.exception("a visitor was not told the news")
 
     def _tell(self, news: Mapping[str, Thread]) -> None:
         for urn, thread in news.items():
@@ -156,9 +170,52 @@ class Hub:
                     page.push(frame)
 
 
-async def talk(ws: web.WebSocketResponse, page: Page, hear: Callable[[str], Awaitable[None]]) -> None:
-    """Send and listen until the page is gone."""
-    pump = asyncio.create_task(page.pump())
+def _open(groups: Iterable[Iterable[asyncio.Future[Thread]]]) -> list[asyncio.Future[Thread]]:
+    """The answers that somebody still waits for: other pages are gone."""
+    return [answer for group in groups for answer in group if not answer.done()]
+
+
+class Newest:
+    """The newest of visitors' threads, for all who ask at the same time in one look.
+
+    When a gateway ends, every page of the site comes to another one at once.
+    """
+
+    def __init__(self, read: Callable[[Mapping[str, None]], Awaitable[Mapping[str, Thread]]]) -> None:
+        self._read = read
+        self._asked: dict[str, list[asyncio.Future[Thread]]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def of(self, urn: str) -> Thread:
+        """A visitor's thread as it is now or later."""
+        answer: asyncio.Future[Thread] = asyncio.get_running_loop().create_future()
+        self._asked.setdefault(urn, []).append(answer)
+        if self._task is None:
+            self._task = asyncio.create_task(self._look())
+        return await answer
+
+    async def _look(self) -> None:
+        try:
+            while self._asked:
+                asked = {urn: self._asked.pop(urn) for urn in [*islice(self._asked, _AT_ONCE)]}
+                try:
+                    found = await self._read(dict.fromkeys(asked))
+                except Exception as error:  # noqa: BLE001  # it is for those who wait
+                    for answer in _open(asked.values()):
+                        answer.set_exception(error)
+                else:
+                    for urn, waiting in asked.items():
+                        for answer in _open([waiting]):
+                            answer.set_result(found[urn])
+        finally:
+            self._task = None
+
+
+async def talk(
+    ws: web.WebSocketResponse, page: Page, first: bytes, hear: Callable[[str], Awaitable[None]]
+) -> None:
+    """Send, the first frame first, and listen until the page is gone."""
+    pump = asyncio.create_task(page.pump([first]))
     try:
         async for message in ws:
             if message.type is WSMsgType.TEXT and page.may_speak():

@@ -13,6 +13,8 @@ import secrets
 import orjson
 import structlog
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from bridge.bus.base import Bus, Word
@@ -20,12 +22,14 @@ from bridge.bus.base import Bus, Word
 log = structlog.get_logger()
 
 _CHANNEL = "bridge"
+# Once more at once, for a connection that Redis had closed. More would only keep what is said from being new.
+_AGAIN = Retry(NoBackoff(), 1)
 
 
 async def problem_with(url: str) -> str:
     """Why the Redis behind a URL does not answer; empty when it does."""
     try:
-        async with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5) as redis:
+        async with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5, retry=_AGAIN) as redis:
             await redis.ping()
     except (RedisError, OSError, ValueError) as error:
         return type(error).__name__
@@ -37,7 +41,7 @@ class RedisBus(Bus):
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self._redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
+        self._redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2, retry=_AGAIN)
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1000)
         self._tasks: list[asyncio.Task[None]] = []
         # Our own messages come back from Redis: they were heard at once and are told apart by this.
@@ -64,7 +68,7 @@ class RedisBus(Bus):
         self._send({"topic": topic, "word": dict(word)})
 
     def _send(self, message: dict[str, object]) -> None:
-        # Without Redis the queue fills up and the rest is dropped: it is only about being quick.
+        # With a Redis that hangs the queue fills up and the rest is dropped: it is only about being quick.
         with contextlib.suppress(asyncio.QueueFull):
             self._outgoing.put_nowait(orjson.dumps({"from": self._me, **message}))
 
@@ -74,7 +78,13 @@ class RedisBus(Bus):
             try:
                 await self._redis.publish(_CHANNEL, message)
             except (RedisError, OSError):
+                self._forget()
                 await asyncio.sleep(0.5)
+
+    def _forget(self) -> None:
+        """Say nothing of what waits: others have seen it by now, or it is not so any more."""
+        while not self._outgoing.empty():
+            self._outgoing.get_nowait()
 
     async def _subscribe(self) -> None:
         heard = True

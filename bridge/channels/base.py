@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from bridge.models import Event, Finding, Limits, Outbound, Rates, Sent, Webhook
 
@@ -76,12 +76,58 @@ class Polls(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A customer's message as its vendor lists it.
+
+    `key` is that of the event that its webhook makes, `at` the vendor's time (Unix ms). With
+    `has_files` reading it costs a question more. `row` is its channel's own.
+    """
+
+    key: str
+    at: int
+    has_files: bool = False
+    row: Any = None
+
+
+@runtime_checkable
+class Sweeps(Protocol):
+    """A channel whose vendor lists what customers wrote: what a webhook lost is found there.
+
+    Every question may raise `NotSent` and `Throttled` when the vendor cannot be asked now, `Rejected`
+    when it will not answer this one, `SetUpError` with what to do when it refuses the account.
+    """
+
+    async def lists(self) -> Sequence[str]:
+        """The names of the lists: one for each number of ours that customers write to."""
+        ...
+
+    async def listed(self, name: str, since: int, after: str) -> tuple[Sequence[Listed], str]:
+        """A page of a list, newest first: none that is older than `since` (Unix ms), and the next cursor.
+
+        The cursor is empty for the first page, and after the last one that reaches back so far.
+        """
+        ...
+
+    async def read(self, found: Listed) -> Sequence[Event]:
+        """The events that its webhook would have brought, under the same keys."""
+        ...
+
+
 @runtime_checkable
 class MayBeNear(Protocol):
     """A channel whose vendor may be a server of one's own, or a stand-in, where `localhost` leads to us."""
 
     @property
     def near(self) -> bool: ...
+
+
+@runtime_checkable
+class HasServer(Protocol):
+    """A channel whose vendor's API is at a fixed address: `api` is its URL."""
+
+    @property
+    def api(self) -> str: ...
 
 
 @runtime_checkable
@@ -100,6 +146,10 @@ class SetUpError(Exception):
     """The vendor refuses this account as it is configured; the text says what to do."""
 
 
+class InUse(SetUpError):
+    """Somebody else uses this account at the same time: it works now and then, for each of them."""
+
+
 @runtime_checkable
 class Loads(Protocol):
     """A channel whose vendor's SDK takes seconds to load: not on the time of the first message."""
@@ -111,7 +161,9 @@ class Loads(Protocol):
 class ShowsTyping(Protocol):
     """A channel that can show the customer that an agent is writing."""
 
-    async def typing(self, urn: str) -> None: ...
+    async def typing(self, urn: str) -> None:
+        """Best effort: raises nothing but `Throttled`, which is for the whole channel."""
+        ...
 
 
 @runtime_checkable
@@ -119,8 +171,9 @@ class FetchesMedia(Protocol):
     """A channel whose customers' files are fetched from the vendor afterwards."""
 
     def fetch(self, ref: str) -> AsyncIterator[bytes]:
-        """The bytes behind `Media.ref`, in chunks. `MediaError` says whether asking again helps.
+        """The bytes behind `Media.ref`, in chunks. `MediaError` says whether asking again helps, and when.
 
+        `Throttled` when the vendor asks for a pause of the whole channel.
         Only the vendor's own hosts are asked; credentials never cross to another.
         """
         ...
@@ -130,11 +183,24 @@ class FetchesMedia(Protocol):
 class LooksUp(Protocol):
     """A channel whose vendor can be asked whether a message was sent."""
 
-    async def look_up(self, part: Outbound, since: int) -> Sent | None:
-        """The part, if the vendor has it since that time (Unix ms); `None` if it has not.
+    async def look_up(self, part: Outbound, ago: float) -> Sequence[Sent]:
+        """All that the vendor has which can be the part, oldest first. Its call began `ago` seconds ago.
 
-        An id that is known already from another part is no evidence: the same words may have been
-        sent twice. `NotSent` when the vendor cannot be asked now: then nobody knows.
+        The same words may have been sent twice, before and after: what was made when this call had not
+        begun, or had ended, is none of it, by one clock (the vendor's). The rest is sorted out by who
+        asks. `NotSent` or `Throttled` when the vendor cannot be asked now: then nobody knows.
+        """
+        ...
+
+
+@runtime_checkable
+class Rereads(Protocol):
+    """A channel that can read again what it could not read when it came: `raw` says all there is to say."""
+
+    def reread(self, key: str, raw: str) -> list[Event]:
+        """The events in what was kept as `raw` under `key`. As `parse`; it has proved itself already.
+
+        `BadRequest` for what still cannot be read, or an event with `parked`.
         """
         ...
 

@@ -14,13 +14,18 @@ _BASIC = frozenset(
 _EXTENDED = frozenset("\f^{}\\[~]|€")  # an escape and a character: two septets
 
 
+def fits(text: str) -> bool:
+    """Whether `text` can be written in GSM-7."""
+    return all(char in _BASIC or char in _EXTENDED for char in text)
+
+
 def segments(text: str) -> int:
     """Segments that `text` takes, at least 1.
 
     One segment holds 160 septets (GSM-7) or 70 UTF-16 units (UCS-2); in a longer text each holds
     153 or 67. An escaped character or a surrogate pair is not cut in two.
     """
-    gsm = all(char in _BASIC or char in _EXTENDED for char in text)
+    gsm = fits(text)
     sizes = [_size(char, gsm=gsm) for char in text]
     whole, piece = (160, 153) if gsm else (70, 67)
     if sum(sizes) <= whole:

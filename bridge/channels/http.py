@@ -1,17 +1,70 @@
-"""What a broken connection means: whether a request can have reached its vendor."""
+"""Whether a request may leave, and what a broken connection means: whether it can have reached its vendor."""
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from http import HTTPStatus
 
-from aiohttp import ClientConnectorError, ClientTimeout, ConnectionTimeoutError, InvalidURL
+from aiohttp import (
+    ClientConnectorError,
+    ClientRequest,
+    ClientResponse,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    InvalidURL,
+)
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
 
 from bridge.errors import NotSent, Rejected, SendError, Unknown
 
 # Raised before a byte of the request was written: refused, no route, no such name, TLS refused,
 # no connection in time. Whatever else goes wrong went wrong with the request on its way.
 _NEVER_LEFT = (ClientConnectorError, ConnectionTimeoutError, InvalidURL)
+
+Objection = Callable[[], SendError | None]
+_objection: ContextVar[Objection | None] = ContextVar("objection", default=None)
+
+
+@contextmanager
+def unless(objection: Objection) -> Iterator[None]:
+    """What is sent within asks `objection` once its connection is made, and raises what that returns."""
+    before = _objection.set(objection)
+    try:
+        yield
+    finally:
+        _objection.reset(before)
+
+
+class LastCheck(ClientRequest):
+    """A request that may still be called off when its connection is there (`unless`).
+
+    Making one takes as long as it takes, and longer on a machine that sleeps meanwhile.
+    """
+
+    async def send(self, conn: Connection) -> ClientResponse:
+        error = _objects()
+        if error:
+            raise error
+        return await super().send(conn)
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        """Nothing has left before this: headers go with the body. It is the work of another task."""
+        error = _objects()
+        if error and conn.protocol is not None:
+            conn.protocol.set_exception(error)  # which whoever waits for the answer gets instead
+        else:
+            await super().write_bytes(writer, conn, content_length)
+
+
+def _objects() -> SendError | None:
+    objection = _objection.get()
+    return objection() if objection else None
 
 
 def lost(vendor: str, error: BaseException) -> NotSent | Unknown:
@@ -46,6 +99,12 @@ def patience(send_timeout: float, *, read: float | None = None) -> ClientTimeout
     The whole call is bounded by its caller; `read` bounds the silence between two reads.
     """
     return ClientTimeout(total=None, connect=min(10.0, send_timeout / 2), sock_read=read)
+
+
+def retry_after(response: ClientResponse) -> float | None:
+    """The seconds that an answer asks us to wait, if it does."""
+    header = response.headers.get("Retry-After", "")
+    return float(header) if header.isdecimal() else None
 
 
 def is_local(host: str) -> bool:

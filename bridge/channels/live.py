@@ -1,15 +1,18 @@
-"""A channel that is on, with its row in the database and how it is doing."""
+"""A channel that is on, with its row in the database."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from bridge.channels.base import Channel
 from bridge.views import ChannelView, LimitsView
 
-State = Literal["up", "degraded", "down", "setup"]
-UNREACHED = "The vendor cannot be reached"
+State = Literal["up", "degraded", "down", "recovering", "setup"]
+# Whether messages travel, where a state's own word says something else.
+_HEALTH: dict[str, Any] = {"setup": "down", "recovering": "degraded"}
+_OFF_ELSEWHERE = "A process of Bridge was started without this channel: give all of them the same settings"
 
 
 class Sender(Protocol):
@@ -42,25 +45,34 @@ class Sender(Protocol):
 
 @dataclass(slots=True)
 class LiveChannel:
-    """`id` is its row's; `state` and `detail` are what agents see of it.
+    """`id` is its row's, which also says how it is.
 
-    Its vendor wants no call that sends before `paused_until`, by `steady_clock`. It has no
-    `sender` where customers fetch their messages.
+    Its vendor wants no call that sends before `paused_until`, by `steady_clock`, and an administrator none
+    at all where it is `switched_off`: they treat it as down. It has no `sender` where customers fetch their
+    messages. `missed` is set when something that its vendor brought could not be stored here, and may not
+    come again by itself.
     """
 
     id: int
     channel: Channel
-    state: State = "up"
-    detail: str = ""
     paused_until: float = 0.0
+    switched_off: bool = False
     sender: Sender | None = None
+    missed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def view(self) -> ChannelView:
-        """The channel as the API shows it."""
+    @property
+    def unreached(self) -> str:
+        """The words for a vendor that gives no answer."""
+        return f"{self.channel.label} cannot be reached"
+
+    def view(self, state: State | Literal["off"], detail: str) -> ChannelView:
+        """The channel as the API shows it. It can be off only for another process."""
+        if state == "off":
+            state, detail = "setup", _OFF_ELSEWHERE
         channel, limits = self.channel, self.channel.limits
         return ChannelView(
             id=self.id, type=channel.type, label=channel.label, identity=channel.identity,
-            state=self.state, health="down" if self.state == "setup" else self.state, detail=self.detail,
+            state=state, health=_HEALTH.get(state, state), detail=detail,
             limits=LimitsView(
                 text=limits.text, caption=limits.caption, files=limits.files, file_size=limits.file_size,
                 highest=limits.highest, segments=limits.segments,

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, model_validator
 from yarl import URL
 
 from bridge.channels import gsm, sms_hooks
-from bridge.channels.base import Answer, Site
+from bridge.channels.base import Answer, Listed, SetUpError, Site
 from bridge.channels.http import is_local
 from bridge.channels.sms_media import MediaFetcher
 from bridge.errors import Rejected, SendError
@@ -101,6 +101,7 @@ class SmsSettings(EnvSettings):
         return "" if self.account_sid else "set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_FROM"
 
 
+_OTHER_SERVICE = "Set TWILIO_MESSAGING_SERVICE_SID to one of Messaging > Services, or use TWILIO_FROM"
 _OR = {"TWILIO_FROM": ", and TWILIO_MESSAGING_SERVICE_SID too: one of them is needed"}
 
 
@@ -135,6 +136,11 @@ class SmsChannel:
         raw = hook.body.decode(errors="replace")
         return sms_hooks.status(form, raw) if hook.path == "twilio/status" else sms_hooks.inbound(form, raw)
 
+    def reread(self, key: str, raw: str) -> list[Event]:
+        """A form as it was kept. Its key says on which path it came."""
+        form = sms_hooks.fields_of(raw)
+        return sms_hooks.status(form, raw) if sms_hooks.is_status(key) else sms_hooks.inbound(form, raw)
+
     def answer(self, path: str) -> Answer:  # noqa: ARG002 - both paths get the same
         """TwiML that does nothing: replies are sent by themselves."""
         return Answer(body="<Response/>", content_type="text/xml")
@@ -163,9 +169,32 @@ class SmsChannel:
             raise Rejected("Twilio fetches files from a public address: set BRIDGE_PUBLIC_URL")
         return await (await self._wire()).send(**message)
 
-    async def look_up(self, part: Outbound, since: int) -> Sent | None:
-        """Ask Twilio's list; its newest match is the part's, if it was made since then."""
-        return await (await self._wire()).find(part, since, self._sender, self._service)
+    async def look_up(self, part: Outbound, ago: float) -> Sequence[Sent]:
+        """Ask Twilio's list of what was sent to the number."""
+        return await (await self._wire()).find(part, ago, self._sender, self._service)
+
+    async def lists(self) -> Sequence[str]:
+        """Our number, and those of the service's pool: Twilio's list is asked by recipient."""
+        numbers = [self._sender] if re.fullmatch(r"\+?\d+", self._sender) else []  # a name gets no replies
+        if self._service:
+            pool = await (await self._wire()).pool(self._service)
+            if pool is None:
+                raise SetUpError(f"The account has no Messaging Service {self._service}. {_OTHER_SERVICE}")
+            numbers += pool
+        return [*dict.fromkeys(numbers)]
+
+    async def listed(self, name: str, since: int, after: str) -> tuple[Sequence[Listed], str]:
+        """What customers wrote to one number; the cursor is the next page's address."""
+        return await (await self._wire()).inbound(name, since, after)
+
+    async def read(self, found: Listed) -> Sequence[Event]:
+        """As from the webhook. The list says only how many files there are, so they are asked for."""
+        fields = dict(found.row)
+        if found.has_files:
+            files = await (await self._wire()).files(found.key)
+            for index, (address, mime) in enumerate(files):
+                fields |= {f"MediaUrl{index}": address, f"MediaContentType{index}": mime}
+        return sms_hooks.listed(fields, found.at)
 
     def fetch(self, ref: str) -> AsyncIterator[bytes]:
         """The file behind a `MediaUrl`."""
@@ -205,6 +234,10 @@ class SmsChannel:
         return self._settings.api_base != TWILIO or not is_local(URL(self._site.public_url).host or "")
 
     @property
+    def api(self) -> str:
+        return self._settings.api_base
+
+    @property
     def near(self) -> bool:
         """Whether Twilio's stand-in is on this machine or beside it."""
         return is_local(URL(self._settings.api_base).host or "")
@@ -222,8 +255,7 @@ class SmsChannel:
             service = await wire.service_webhook(self._service)
             if service is None:
                 what = f"SMS: the account has no Messaging Service {self._service}"
-                todo = "Set TWILIO_MESSAGING_SERVICE_SID to one of Messaging > Services, or use TWILIO_FROM"
-                return Finding(level="error", what=what, todo=todo)
+                return Finding(level="error", what=what, todo=_OTHER_SERVICE)
             url, on_number = service
             if not on_number:
                 where = "Messaging > Services > Integration > Send a webhook"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from bridge.errors import NotSent, Rejected, SendError, Throttled, Unreachable
+from bridge.errors import AccountRefused, NotSent, Rejected, SendError, Throttled, Unreachable
 
 PAUSE = frozenset({20429, 63018, 21611, 30001})
-AGAIN = frozenset({20500, 20503, 30003, 30008, 63012})
+AGAIN = frozenset({20503, 30003, 30008, 63012})
 OPTED_OUT = frozenset({21610})
 INVALID = frozenset({21211, 21614, 30004, 30005, 30006, 63003, 63024})
 # Ours to mend, no fault of the message: replies wait until somebody has.
@@ -58,6 +58,11 @@ def reason(code: int | None, otherwise: str = "") -> str:
     return f"{_REASONS.get(code) or otherwise or 'Twilio refuses the message'} ({code})"
 
 
+def is_of_the_account(code: int | None, status: int) -> bool:
+    """Whether Twilio refuses the account: nothing will be had or sent until somebody has looked at it."""
+    return code in ACCOUNT or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+
 def refusal(code: int | None, status: int, message: str) -> SendError:
     """The `SendError` for an error of Twilio's API: its code, HTTP status and message."""
     why = reason(code, message)
@@ -67,6 +72,8 @@ def refusal(code: int | None, status: int, message: str) -> SendError:
         return Unreachable(why, state="invalid")
     if code in PAUSE or status == HTTPStatus.TOO_MANY_REQUESTS:
         return Throttled(why, retry_after=_QUEUE_PAUSE if code in (21611, 30001) else None)
-    if code in AGAIN or code in ACCOUNT or status in (401, 403, 404):
+    if is_of_the_account(code, status):
+        return AccountRefused(why)
+    if code in AGAIN or status == HTTPStatus.NOT_FOUND:
         return NotSent(why)
     return Rejected(why)

@@ -11,8 +11,8 @@ import hmac
 import mimetypes
 import re
 from collections.abc import Mapping
-from functools import lru_cache
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from functools import lru_cache, partial
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import phonenumbers
 
@@ -45,8 +45,13 @@ _STATUSES: Mapping[str, ReceiptStatus | None] = {
     "sent": "sent", "delivered": "delivered", "read": "read",
     "failed": "failed", "undelivered": "failed", "canceled": "failed",
 }  # fmt: skip
+# Digits of a number that the account's owner has Twilio forget (Message Redaction). Read as
+# a number it would be a stranger's: letters stand for digits on a telephone's keys.
+_HIDDEN = re.compile(r"\+?\d*X+\d*")
 _HASHES = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
 _MEDIA_LIMIT = 20
+# What the key of a status begins with, where the status itself has none.
+_STATUS = "status:"
 
 Form = Mapping[str, list[str]]
 
@@ -58,14 +63,22 @@ def read_form(hook: Webhook) -> dict[str, list[str]]:
         raise WrongType("Twilio sends application/x-www-form-urlencoded")
     charset = re.search(r"charset=\"?([\w-]+)", content_type, re.IGNORECASE)
     encoding = charset[1] if charset else "utf-8"
+    try:
+        return fields_of(hook.body.decode(encoding), encoding)
+    except LookupError:
+        raise WrongType("The form's charset is not known") from None
+    except UnicodeDecodeError:
+        raise BadRequest("The body is not a form") from None
+
+
+def fields_of(body: str, encoding: str = "utf-8") -> dict[str, list[str]]:
+    """The same of a body alone. `BadRequest`."""
     form: dict[str, list[str]] = {}
     try:
         pairs = parse_qsl(
-            hook.body.decode(encoding), keep_blank_values=True, strict_parsing=True,
-            encoding=encoding, errors="strict", max_num_fields=500,
+            body, keep_blank_values=True, strict_parsing=True, encoding=encoding, errors="strict",
+            max_num_fields=500,
         )  # fmt: skip
-    except LookupError:
-        raise WrongType("The form's charset is not known") from None
     except ValueError:
         raise BadRequest("The body is not a form") from None
     for name, value in pairs:
@@ -115,8 +128,19 @@ def _with(parts: SplitResult, netloc: str) -> str:
     return parts._replace(netloc=netloc).geturl()
 
 
-def inbound(form: Form, raw: str) -> list[Event]:
-    """A customer's message, and what its one word may say about their consent."""
+def listed(fields: Mapping[str, str], at: int) -> list[Event]:
+    """A message of the account's list, put into the words of its webhook, as the same events.
+
+    `OptOutType` is not in the list: words of the operator's own (Advanced Opt-Out) change nothing here.
+    """
+    return inbound({name: [value] for name, value in fields.items()}, urlencode(fields), at)
+
+
+def inbound(form: Form, raw: str, at: int | None = None) -> list[Event]:
+    """A customer's message, and what its one word may say about their consent.
+
+    `at` is Twilio's time in Unix ms, which its webhook does not tell.
+    """
     sid = _first(form, "MessageSid") or _first(form, "SmsSid")
     sender = _first(form, "From")
     key = sid or f"body:{hashlib.sha256(raw.encode()).hexdigest()}"
@@ -124,15 +148,17 @@ def inbound(form: Form, raw: str) -> list[Event]:
         return [Ignored(key=key, raw=raw, parked="A message without MessageSid or From")]
     if ":" in sender:  # whatsapp:+39…, messenger:…: another channel's number calls this webhook
         return [Ignored(key=key, raw=raw, parked=f"Not an SMS: {sender.partition(':')[0]}")]
+    if _HIDDEN.fullmatch(sender):
+        return [Ignored(key=key, raw=raw, parked="Twilio hides the sender's number (Message Redaction)")]
     number, shown = address(sender)
     media = _media(form)
     text = _first(form, "Body")
     message = Inbound(
-        key=key, urn=f"tel:{number}", external_id=sid, text=text, handle=shown, raw=raw,
+        key=key, urn=f"tel:{number}", external_id=sid, text=text, handle=shown, raw=raw, provider_at=at,
         kind=media[0].kind if media else "text", media=media,
         parked="" if media or not _announced(form) else "Files were announced and none came",
     )  # fmt: skip
-    return [message, *_consent(form, text, key, message.urn)]
+    return [message, *_consent(form, text, key, message.urn, at)]
 
 
 def status(form: Form, raw: str) -> list[Event]:
@@ -141,7 +167,7 @@ def status(form: Form, raw: str) -> list[Event]:
     state = _first(form, "MessageStatus") or _first(form, "SmsStatus")
     if not sid or state not in _STATUSES:
         digest = hashlib.sha256(raw.encode()).hexdigest()
-        return [Ignored(key=f"status:{digest}", raw=raw, parked="A status that is not known")]
+        return [Ignored(key=f"{_STATUS}{digest}", raw=raw, parked="A status that is not known")]
     reached = _STATUSES[state]
     if reached is None:
         return []
@@ -153,18 +179,20 @@ def status(form: Form, raw: str) -> list[Event]:
     return [receipt, *_closed(code, sid, _first(form, "To"))]
 
 
-def _consent(form: Form, text: str, key: str, urn: str) -> list[Event]:
+def is_status(key: str) -> bool:
+    """Whether what is kept under a key came as a status."""
+    return key.startswith(_STATUS)
+
+
+def _consent(form: Form, text: str, key: str, urn: str, at: int | None) -> list[Event]:
     """`OptOutType` is Twilio's own verdict (Advanced Opt-Out); without it the word alone decides."""
+    said = partial(Standing, urn=urn, at=at)
     verdict = _first(form, "OptOutType").upper()
     word = _AROUND.sub("", text).upper()
     if verdict == "STOP" or (not verdict and word in _STOP):
-        return [Standing(key=f"{key}:stop", urn=urn, state="opted_out", reason="The customer wrote STOP")]
+        return [said(key=f"{key}:stop", state="opted_out", reason="The customer wrote STOP")]
     if verdict == "START" or (not verdict and word in _START):
-        return [
-            Standing(
-                key=f"{key}:start", urn=urn, state="open", reason="The customer wrote START", opt_in=True
-            )
-        ]
+        return [said(key=f"{key}:start", state="open", reason="The customer wrote START", opt_in=True)]
     return []
 
 

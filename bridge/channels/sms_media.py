@@ -16,7 +16,7 @@ from aiohttp import BasicAuth, ClientError, ClientResponse, ClientSession, TCPCo
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from bridge.channels.http import is_local, patience
+from bridge.channels.http import is_local, patience, retry_after
 from bridge.errors import MediaError
 
 LIMIT = 20_000_000  # Twilio takes at most 5 MB; a file server that sends without end is cut off
@@ -128,4 +128,5 @@ def _good(response: ClientResponse) -> ClientResponse:
     if response.status == HTTPStatus.OK:
         return response
     gone = response.status == HTTPStatus.GONE
-    raise MediaError(f"The file's server answers {response.status}", final=gone)
+    what = f"The file's server answers {response.status}"
+    raise MediaError(what, final=gone, retry_after=retry_after(response))

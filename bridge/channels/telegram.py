@@ -21,7 +21,8 @@ from yarl import URL
 from bridge.channels import telegram_updates
 from bridge.channels.base import SetUpError, Site, header
 from bridge.channels.http import is_local
-from bridge.errors import BadWebhook, Rejected, SendError, WrongType
+from bridge.channels.telegram_models import import_aiogram
+from bridge.errors import BadWebhook, Rejected, SendError, Throttled, WrongType
 from bridge.models import Event, Finding, Limits, Outbound, Rates, Sent, Webhook
 from bridge.settings import EnvSettings, HttpUrl, comma_separated, setting
 
@@ -123,6 +124,10 @@ class TelegramChannel:
             raise WrongType("Telegram sends application/json")
         return telegram_updates.read(hook.body, self._aside)
 
+    def reread(self, key: str, raw: str) -> list[Event]:  # noqa: ARG002 - an update says what it is
+        """An update as it was kept."""
+        return telegram_updates.read(raw.encode(), self._aside)
+
     async def load(self) -> None:
         await self._wire()
 
@@ -134,6 +139,8 @@ class TelegramChannel:
         """Shown for five seconds. Best effort: a failure is not worth a word."""
         try:
             await (await self._wire()).typing(_chat(urn))
+        except Throttled:
+            raise
         except (SendError, SetUpError):
             return
 
@@ -146,6 +153,10 @@ class TelegramChannel:
     @property
     def polling(self) -> bool:
         return self._settings.mode == "polling"
+
+    @property
+    def api(self) -> str:
+        return self._settings.api_base
 
     @property
     def near(self) -> bool:
@@ -200,13 +211,14 @@ class TelegramChannel:
             await self._loaded.close()
 
     async def _wire(self) -> TelegramWire:
-        """The calls, loaded when first needed and beside the event loop: aiogram takes seconds."""
+        """The calls, loaded when first needed and beside the event loop: aiogram takes a second or more."""
         async with self._loading:
             if self._loaded is None:
                 self._loaded = await asyncio.to_thread(self._load)
         return self._loaded
 
     def _load(self) -> TelegramWire:
+        import_aiogram()
         from bridge.channels.telegram_wire import TelegramWire
 
         return TelegramWire(

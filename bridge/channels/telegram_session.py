@@ -19,15 +19,18 @@ from aiogram.client.default import Default
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import ClientDecodeError
-from aiogram.methods import TelegramMethod
+from aiogram.methods import DeleteWebhook, TelegramMethod
 from aiogram.types import FSInputFile
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, FormData, TCPConnector
 
-from bridge.channels.http import refused_by_gateway
+from bridge.channels.http import LastCheck, refused_by_gateway
 from bridge.errors import Unknown
 
 _UNSET = (type(None), Default)
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+# Of the answer only why it is a refusal is of interest to aiogram, not what it would have returned.
+_NOTHING = DeleteWebhook()
 
 T = TypeVar("T")
 
@@ -46,9 +49,9 @@ class Session(AiohttpSession):
     async def create_session(self) -> ClientSession:
         if self._session is None or self._session.closed:
             self._session = ClientSession(
-                # `outbox.MAX_BUSY` is the limit.
+                # `pace.MAX_BUSY` is the limit.
                 connector=TCPConnector(**{**self._connector_init, "limit": 0}),
-                timeout=self._patience, headers={"User-Agent": self._user_agent},
+                timeout=self._patience, headers={"User-Agent": self._user_agent}, request_class=LastCheck,
             )  # fmt: skip
         return self._session
 
@@ -73,7 +76,7 @@ class Session(AiohttpSession):
             raise refused_by_gateway("Telegram", status)
         answer.setdefault("description", response.reason or f"error {status}")
         try:
-            self.check_response(bot, method, status, json.dumps(answer))
+            self.check_response(bot, _NOTHING, status, json.dumps(answer))
         except ClientDecodeError:
             raise refused_by_gateway("Telegram", status) from None
         raise Unknown("Telegram's answer makes no sense: the message may have arrived")

@@ -137,8 +137,7 @@ def _message(message: Message, key: str, raw: str, aside: str) -> Event:
         provider_at=message.date * 1000 or None,
         reply_to=f"{replied.chat.id}:{replied.message_id}" if replied else "",
         quote=_quote(message) if replied or message.quote else "",
-        album=f"{chat.id}:{message.media_group_id}" if message.media_group_id else "",
-        raw=raw, parked=parked,
+        album=_album(message), raw=raw, parked=parked,
     )  # fmt: skip
 
 
@@ -147,11 +146,14 @@ def _edit(message: Message, key: str, raw: str) -> Event:
     content = _content(message)
     if content is None or not message.chat.private:
         return Ignored(key=key)
-    at = message.edit_date or message.date
     return Edit(
         key=key, urn=f"telegram:{message.chat.id}", external_id=f"{message.chat.id}:{message.message_id}",
-        text=content.text, data=dict(content.data), provider_at=at * 1000 or None, raw=raw,
+        text=content.text, data=dict(content.data), album=_album(message), raw=raw,
     )  # fmt: skip
+
+
+def _album(message: Message) -> str:
+    return f"{message.chat.id}:{message.media_group_id}" if message.media_group_id else ""
 
 
 def _membership(change: MyMember, key: str, aside: str) -> Event:

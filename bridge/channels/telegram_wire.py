@@ -1,12 +1,11 @@
 """Calls to Telegram's Bot API, through aiogram: https://core.telegram.org/bots/api#making-requests.
 
-Like `telegram_session.py` it imports aiogram, which takes seconds and 130 MB: so both are loaded when
+Like `telegram_session.py` it imports aiogram, which takes a second or more and 30 MB: so both are loaded when
 a bot is set.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -47,11 +46,21 @@ from aiogram.methods import (
 from aiogram.types import FSInputFile, ReplyParameters
 from aiohttp import ClientError
 
-from bridge.channels.base import SetUpError
-from bridge.channels.http import lost, patience
+from bridge.channels.base import InUse, SetUpError
+from bridge.channels.http import lost, patience, retry_after
 from bridge.channels.telegram_session import Session
-from bridge.errors import MediaError, NotSent, Rejected, SendError, Throttled, Unknown, Unreachable
+from bridge.errors import (
+    AccountRefused,
+    MediaError,
+    NotSent,
+    Rejected,
+    SendError,
+    Throttled,
+    Unknown,
+    Unreachable,
+)
 from bridge.models import File, Outbound, Sent
+from bridge.timing import time_limit
 
 DOWNLOAD_LIMIT = 20_000_000  # https://core.telegram.org/bots/api#getfile
 PHOTO_LIMIT = 10_000_000  # https://core.telegram.org/bots/api#sending-files
@@ -135,7 +144,10 @@ class TelegramWire:
             async with session.get(url, allow_redirects=False, timeout=timeout) as response:
                 if response.status != HTTPStatus.OK:
                     final = response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-                    raise MediaError(f"Telegram answers {response.status} for this file", final=final)
+                    raise MediaError(
+                        f"Telegram answers {response.status} for this file", final=final,
+                        retry_after=retry_after(response),
+                    )  # fmt: skip
                 async for chunk in _bounded(response.content.iter_chunked(_CHUNK)):
                     yield chunk
         except (ClientError, OSError):  # a TimeoutError is an OSError
@@ -146,6 +158,8 @@ class TelegramWire:
             file = _dict(await self.ask(GetFile(file_id=file_id)))
         except Rejected as error:
             raise MediaError(error.reason, final="temporarily" not in error.reason) from None
+        except Throttled:
+            raise
         except SendError as error:
             raise MediaError(error.reason, final=False) from None
         except SetUpError as error:
@@ -163,7 +177,7 @@ class TelegramWire:
         try:
             return await self._call(method)
         except SetUpError as error:  # ours to mend; the customer's reply waits for it
-            raise NotSent(str(error)) from None
+            raise AccountRefused(str(error)) from None
         except Rejected as error:
             shown = part.files and not isinstance(method, SendDocument)
             if not shown or isinstance(error, Unreachable) or not _AS_DOCUMENT.search(error.reason):
@@ -172,7 +186,7 @@ class TelegramWire:
 
     async def _call(self, method: TelegramMethod[Any], seconds: float | None = None) -> Any:
         try:
-            async with asyncio.timeout(seconds or self._timeout):
+            async with time_limit(seconds or self._timeout):
                 return await self._bot(method)
         except (TelegramConflictError, TelegramUnauthorizedError, TelegramNotFound) as error:
             raise _misconfigured(error) from None
@@ -238,8 +252,11 @@ def _misconfigured(error: TelegramAPIError) -> SetUpError:
     if not isinstance(error, TelegramConflictError):
         return SetUpError(NO_BOT)
     if "webhook" in error.message.lower():
-        return SetUpError("A webhook is set for this bot: start Bridge again with TELEGRAM_MODE=polling")
-    return SetUpError("Another program fetches this bot's updates. Stop it, or give Bridge a bot of its own")
+        return SetUpError(
+            "Another program has set a webhook for this bot, which takes all its updates. Stop it, or give "
+            "Bridge a bot of its own; then start Bridge again"
+        )
+    return InUse("Another program fetches this bot's updates. Stop it, or give Bridge a bot of its own")
 
 
 def _refusal(error: TelegramAPIError) -> SendError:
@@ -266,3 +283,8 @@ async def _bounded(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         if size > DOWNLOAD_LIMIT:
             raise MediaError("The file is larger than the 20 MB that Telegram hands out", final=True)
         yield chunk
+
+
+# Built where this is imported, beside the event loop, and not with the first reply.
+for _model in (SendMessage, ReplyParameters):
+    _model.model_rebuild()

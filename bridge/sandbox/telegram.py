@@ -102,7 +102,8 @@ class Telegram(Vendor):
             return Call(name=name, params={}, target=token, method="unreadable")
         method = name.lower()
         sends = method.startswith(("send", "edit")) and method != "sendchataction"
-        return Call(name=name, params=params, files=files, target=token, method=method, sends=sends)
+        return Call(name=name, params=params, files=files, target=token, method=method, sends=sends,
+                    polls=method == "getupdates")  # fmt: skip
 
     async def answer(self, call: Call) -> Answer:
         """The Bot API's `{ok, result}` or `{ok: false, error_code, description, parameters}`."""

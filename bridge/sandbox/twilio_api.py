@@ -6,8 +6,10 @@ https://www.twilio.com/docs/messaging/api and https://www.twilio.com/docs/phone-
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
 
 from bridge.sandbox.feed import Json
 from bridge.sandbox.twilio_account import Account
@@ -33,6 +35,7 @@ class Api:
             ("POST", rf"{base}/IncomingPhoneNumbers/(\w+)\.json", self._set_number),
             ("GET", services, self._service),
             ("GET", f"{services}/PhoneNumbers", self._service_numbers),
+            ("GET", f"{services}/ShortCodes", self._service_short_codes),
         )
         self._routes = [(verb, re.compile(pattern), handler) for verb, pattern, handler in routes]
 
@@ -46,7 +49,7 @@ class Api:
 
     def _list(self, call: Call) -> Answer:
         found = [message for message in self._account.newest_first() if _matches(message, call.params)]
-        return _page(call, "messages", [message.resource(self._account.sid) for message in found])
+        return _page(call, "messages", found, lambda message: message.resource(self._account.sid))
 
     def _fetch(self, call: Call, sid: str) -> Answer:
         message = self._known(call, sid)
@@ -116,16 +119,24 @@ class Api:
         return Answer(body=body)
 
     def _service_numbers(self, call: Call) -> Answer:
-        account, url = self._account, f"{self._url()}{call.target}"
+        account = self._account
         items = [
             {"sid": account.number_sid, "account_sid": account.sid, "service_sid": account.service,
              "phone_number": account.number, "country_code": "IT", "capabilities": ["SMS", "MMS"]}
         ]  # fmt: skip
+        return self._all(call, "phone_numbers", items)
+
+    def _service_short_codes(self, call: Call) -> Answer:
+        return self._all(call, "short_codes", [])
+
+    def _all(self, call: Call, key: str, items: list[Json]) -> Answer:
+        """The only page of a list, as those of the newer APIs are shaped."""
+        url = f"{self._url()}{call.target}"
         meta = {
             "page": 0, "page_size": 50, "first_page_url": url, "previous_page_url": None,
-            "url": url, "next_page_url": None, "key": "phone_numbers",
+            "url": url, "next_page_url": None, "key": key,
         }  # fmt: skip
-        return Answer(body={"phone_numbers": items, "meta": meta})
+        return Answer(body={key: items, "meta": meta})
 
     def _known(self, call: Call, sid: str) -> Message:
         message = self._account.get(sid)
@@ -134,19 +145,47 @@ class Api:
         return message
 
 
-def _page(call: Call, key: str, items: list[Json]) -> Answer:
-    """A page of a list, as all lists of the 2010 API are shaped."""
+def _page(
+    call: Call, key: str, items: Sequence[Any], show: Callable[[Any], Json] = lambda item: item
+) -> Answer:
+    """A page of a list, as all lists of the 2010 API are shaped.
+
+    `Page` only counts: where a page begins is in its token, after a SID (or before one), so that what
+    comes meanwhile moves nothing.
+    """
     size = min(max(int(call.params.get("PageSize") or 50), 1), 1000)
-    page = int(call.params.get("Page") or 0)
-    first, last = page * size, min((page + 1) * size, len(items))
-    uri = f"{call.target}?PageSize={size}"
+    page, sids = int(call.params.get("Page") or 0), [_sid(item) for item in items]
+    first = _place(str(call.params.get("PageToken") or ""), sids, size)
+    last = min(first + size, len(items))
     body = {
-        key: items[first:last], "page": page, "page_size": size, "start": first,
-        "end": max(first, last - 1), "uri": f"{uri}&Page={page}", "first_page_uri": f"{uri}&Page=0",
-        "next_page_uri": f"{uri}&Page={page + 1}" if last < len(items) else None,
-        "previous_page_uri": f"{uri}&Page={page - 1}" if page else None,
+        key: [show(item) for item in items[first:last]], "page": page, "page_size": size,
+        "start": page * size, "end": page * size + max(last - first - 1, 0),
+        "uri": _page_uri(call, size, page), "first_page_uri": _page_uri(call, size, 0),
+        "next_page_uri": _page_uri(call, size, page + 1, f"PA{sids[last - 1]}") if last < len(sids) else None,
+        "previous_page_uri": _page_uri(call, size, page - 1, f"PB{sids[first]}") if page and sids else None,
     }  # fmt: skip
     return Answer(body=body, note=f"{len(items)} found")
+
+
+def _sid(item: Message | Json) -> str:
+    return item.sid if isinstance(item, Message) else str(item["sid"])
+
+
+def _place(token: str, sids: list[str], size: int) -> int:
+    """Where the page of a token begins."""
+    if not token:
+        return 0
+    if token[2:] not in sids:
+        raise ApiError(20001, "Invalid PageToken")
+    place = sids.index(token[2:])
+    return place + 1 if token.startswith("PA") else max(place - size, 0)
+
+
+def _page_uri(call: Call, size: int, page: int, token: str = "") -> str:
+    """Another page of the same list, filters and all."""
+    asked = {name: value for name, value in call.params.items() if not name.startswith("Page")}
+    query = {**asked, "PageSize": size, "Page": page, **({"PageToken": token} if token else {})}
+    return f"{call.target}?{urlencode(query)}"
 
 
 def _matches(message: Message, wanted: Json) -> bool:

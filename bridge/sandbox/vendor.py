@@ -27,8 +27,9 @@ class Knobs:
 
     `slow` answers after `delay` seconds, `5xx` breaks every call, `429` and `lose` hit the calls
     that send (`lose` takes the message and cuts the connection instead of answering), `down`
-    refuses connections. `times`: so many calls are hit, then all is well again; `None`: all. `since`:
-    when the mode was set.
+    refuses connections. `times`: so many calls are hit, then all is well again (a bot that polls is
+    spared: it calls on its own, and would take the place of the call meant); `None`: all. `since`: when
+    the mode was set.
     """
 
     mode: Mode = "ok"
@@ -52,9 +53,9 @@ class Knobs:
         self.retry_after = self.retry_after if retry_after is None else retry_after
         self.drop_webhooks = self.drop_webhooks if drop_webhooks is None else drop_webhooks
 
-    def strike(self, *, sends: bool) -> Mode:
+    def strike(self, *, sends: bool, polls: bool) -> Mode:
         """What befalls this call."""
-        if self.mode in ("429", "lose") and not sends:
+        if (self.mode in ("429", "lose") and not sends) or (self.times is not None and polls):
             return "ok"
         hit = self.mode
         if hit != "ok" and self.times is not None:
@@ -75,11 +76,12 @@ class Upload:
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """A request of the gateway, read. `name` is what the wire shows, `sends` whether it sends."""
+    """A request of the gateway, read: `name` is what the wire shows, `sends` and `polls` what it does."""
 
     name: str
     params: Json
     sends: bool = False
+    polls: bool = False
     target: str = ""
     method: str = "POST"
     files: Mapping[str, Upload] = field(default_factory=dict)
@@ -176,7 +178,7 @@ class Vendor(ABC):
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         started = time.perf_counter()
         call = await self.read(request)
-        mode = self.knobs.strike(sends=call.sends)
+        mode = self.knobs.strike(sends=call.sends, polls=call.polls)
         delay = self.knobs.delay if mode == "slow" else 0.0
         answer = self.broken(mode) if mode in ("5xx", "429") else await self.answer(call)
         if delay:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
+from bridge.ids import new_id
+from bridge.store.changes_log import note_changes
 from bridge.store.engine import Row, Tx
 from bridge.store.tables import activity, agents
 from bridge.views import Activity, Person
@@ -18,6 +21,19 @@ _BY_ID = _SELECT.where(activity.c.id.in_(sa.bindparam("ids", expanding=True)))
 _IN_CONVERSATION = _SELECT.where(activity.c.conversation_id == sa.bindparam("conversation")).order_by(
     activity.c.after_seq, activity.c.at, activity.c.id
 )
+
+
+async def add(
+    tx: Tx, conversation: Any, kind: str, agent_id: str | None = None, data: Mapping[str, Any] | None = None,
+    *, now: int,
+) -> None:  # fmt: skip
+    """A line at the end of a thread, of whose row `id` and `last_seq` are needed."""
+    line = {
+        "id": new_id(), "conversation_id": conversation.id, "after_seq": conversation.last_seq,
+        "kind": kind, "agent_id": agent_id, "data": orjson.dumps(data or {}).decode(), "at": now,
+    }  # fmt: skip
+    await tx.run(sa.insert(activity).values(**line))
+    await note_changes(tx, [("activity", conversation.id, line["id"])], now)
 
 
 async def views(tx: Tx, ids: Collection[str]) -> dict[str, Activity]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from bridge.ids import now_ms
 from bridge.store.engine import EngineName, Row, Statement, Tx
+from bridge.store.retention import AT_ONCE
 from bridge.store.tables import meta
 
 # How long a page may have been away and still resume.
@@ -39,7 +41,7 @@ class Change(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """A position and the feed it belongs to: a restored database has another feed."""
+    """A position and the feed it belongs to: a restored database has another feed (`feeds.py`)."""
 
     feed: str
     position: Position
@@ -56,6 +58,9 @@ def parse_cursor(text: str) -> Cursor | None:
     position = Position(int(found[2], 16), int(found[3], 16))
     return Cursor(found[1], position) if max(position) <= _LARGEST else None
 
+
+# Before the name of an earlier feed in `meta`, which knows where that one ended.
+END_OF = "feed:"
 
 _COLUMNS = "pos, kind, conversation_id, subject_id"
 _AFTER: dict[EngineName, Statement] = {
@@ -88,11 +93,13 @@ _HELD_UP = Statement(
     "SELECT 1 FROM changes WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid DESC LIMIT 1"
 )
 
-_OLD: dict[EngineName, sa.TextClause] = {
-    "sqlite": sa.text("SELECT 0 AS xid, max(pos) AS pos FROM changes WHERE at < :before HAVING max(pos) > 0"),
-    "postgresql": sa.text(
-        "SELECT xid::text::bigint AS xid, pos FROM changes WHERE at < CAST(:before AS bigint) "
-        "AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY changes.xid DESC, pos DESC LIMIT 1"
+# In their order, from the oldest on: the newest of the old ones is not to be looked for in all others.
+_OLDEST: dict[EngineName, Statement] = {
+    "sqlite": Statement("SELECT 0 AS xid, pos, at FROM changes ORDER BY pos LIMIT :most"),
+    "postgresql": Statement(
+        "SELECT xid::text::bigint AS xid, pos, at FROM changes "
+        "WHERE xid < pg_snapshot_xmin(pg_current_snapshot()) "
+        "ORDER BY changes.xid, pos LIMIT CAST(:most AS int)"
     ),
 }
 _PRUNE: dict[EngineName, sa.TextClause] = {
@@ -132,19 +139,36 @@ async def may_have_more(tx: Tx, found: Sequence[Change]) -> bool:
 
 async def is_known(tx: Tx, cursor: Cursor) -> bool:
     """Whether everything after this cursor is still here, and it is not from another feed."""
-    if cursor.feed != await feed_id(tx):
-        return False
-    pruned = parse_cursor(await _meta(tx, "changes_pruned"))
-    begin = pruned.position if pruned else Position(0, 0)
-    return begin <= cursor.position <= await now(tx)
+    end = await _end(tx, cursor.feed)
+    return end is not None and await pruned(tx) <= cursor.position <= end
+
+
+async def pruned(tx: Tx) -> Position:
+    """The place before which nothing is kept."""
+    last = parse_cursor(await _meta(tx, "changes_pruned"))
+    return last.position if last else Position(0, 0)
+
+
+async def _end(tx: Tx, feed: str) -> Position | None:
+    """The last place of a feed, if it is ours, or on SQLite one that ours continues."""
+    if feed == await feed_id(tx):
+        return await now(tx)
+    end = await _meta(tx, END_OF + feed)
+    return Position(0, int(end)) if end else None
 
 
 async def prune(tx: Tx, kept_ms: int = KEPT_MS) -> int:
-    """Forget what is older than `kept_ms`; cursors before that are unknown from then on."""
-    rows: Sequence[Row] = await tx.run(_OLD[tx.engine], {"before": now_ms() - kept_ms})
-    if not rows:
+    """Forget what is older than `kept_ms`; cursors before that are unknown from then on.
+
+    Returns how many there were, at most `AT_ONCE`: a longer transaction would keep others waiting.
+    """
+    now = now_ms()
+    oldest = await _OLDEST[tx.engine].run(tx, most=AT_ONCE)
+    # What a clock dated that was far ahead must not hold up what comes after it.
+    old = [*takewhile(lambda row: abs(now - row.at) > kept_ms, oldest)]
+    if not old:
         return 0
-    last = Position(rows[0].xid, rows[0].pos)
+    last = Position(old[-1].xid, old[-1].pos)
     mark = str(Cursor(await feed_id(tx), last))
     await tx.run(sa.delete(meta).where(meta.c.key == "changes_pruned"))
     await tx.run(sa.insert(meta).values(key="changes_pruned", value=mark))

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bridge.store.engine import Row, Tx
+from bridge.store.engine import Row, Statement, Tx
 from bridge.store.search import matches
 from bridge.store.tables import (
     addresses,
@@ -75,8 +75,9 @@ _VIEWS = (
     .select_from(_JOINED)
     .where(conversations.c.id.in_(sa.bindparam("ids", expanding=True)))
 )
-_ROUTE = sa.select(addresses.c.channel_id, addresses.c.urn).join(
-    conversations, conversations.c.address_id == addresses.c.id
+_ROUTE = Statement(
+    """SELECT a.channel_id, a.urn, coalesce(ch.paused_until, 0) > {now} AS paused FROM conversations c
+    JOIN addresses a ON a.id = c.address_id JOIN channels ch ON ch.id = a.channel_id WHERE c.id = :id"""
 )
 
 
@@ -100,10 +101,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The address that the next reply takes."""
+    """The address that the next reply takes, and whether its channel rests."""
 
     channel_id: int
     urn: str
+    paused: bool
 
 
 async def views(tx: Tx, ids: Collection[str]) -> dict[str, ConversationView]:
@@ -151,8 +153,8 @@ async def exists(tx: Tx, conversation_id: str) -> bool:
 
 async def route(tx: Tx, conversation_id: str) -> Route | None:
     """Where the next reply of a conversation goes; none if it has no address."""
-    rows = await tx.run(_ROUTE.where(conversations.c.id == conversation_id))
-    return Route(rows[0].channel_id, rows[0].urn) if rows else None
+    rows = await _ROUTE.run(tx, id=conversation_id)
+    return Route(rows[0].channel_id, rows[0].urn, bool(rows[0].paused)) if rows else None
 
 
 async def counts(tx: Tx, agent_id: str) -> dict[str, int]:

@@ -140,9 +140,10 @@ class Database(ABC):
 
     @abstractmethod
     async def peek(self, work: Work[T]) -> T:
-        """As `read`, for a few rows by their key: on SQLite in the loop, where a thread would cost more.
+        """As `read`, for a few rows by their key, and not behind what others read.
 
-        There nobody else has a turn meanwhile: who looks again and again must rest in between.
+        On SQLite it is done in the loop, where a thread would cost more. There nobody else has a turn
+        meanwhile: who looks again and again must rest in between.
         """
 
     @abstractmethod
@@ -151,6 +152,10 @@ class Database(ABC):
 
         It is run again where another transaction was in the way, and must bear that.
         """
+
+    @abstractmethod
+    async def urgent(self, work: Work[T]) -> T:
+        """As `write`, for a few rows that cannot wait behind what others read: a lease runs out meanwhile."""
 
     @abstractmethod
     def dispatch(self, work: Work[T], ended: Ended) -> None:

@@ -40,7 +40,7 @@ class Taken:
 
 
 @dataclass(slots=True, eq=False)
-class _Item:
+class Item:
     """One event on its way through the tables; its own message, if it makes one, has its id.
 
     What is empty at first is known once it has been looked up.
@@ -54,6 +54,8 @@ class _Item:
     contact_id: str = ""
     message_id: str = ""
     conversation_id: str = ""
+    # The event as which an edit waited for this message.
+    edit_id: str = ""
 
 
 _EVENTS = """INSERT INTO events (id, channel_id, key, body, state, error, received_at)
@@ -134,7 +136,12 @@ _THREADS = Hold(
 _TAKE = Procedure(
     "take", _THREADS, _EVENTS, _KNOWN_OR_NOBODY, _ADDRESSES, _CONTACTS, _SILENT, _CONVERSATIONS, _JOINS,
     _MESSAGES, _CHANGES, _REOPENED, _SAID,
-    found="n", query="SELECT r.n FROM {rows} JOIN events e ON e.id = r.id",
+    found="n, is_new, edit_id",
+    # A repeat too: the vendor may not know yet that its message is here, which was written by itself.
+    query=f"""SELECT r.n, CASE WHEN e.id IS NULL THEN 0 ELSE 1 END AS is_new, w.id AS edit_id FROM {{rows}}
+        LEFT JOIN events e ON e.id = r.id
+        LEFT JOIN events w ON w.channel_id = r.channel_id AND w.key = '{edits.EARLY}' || r.external_id
+        WHERE e.id IS NOT NULL OR w.id IS NOT NULL""",
     n="int", id="uuid", channel_id="int", key="text", body="text", state="text", error="text", urn="text",
     says="int", address_id="uuid", contact_id="uuid", conversation_id="uuid", line_id="uuid", name="text",
     handle="text", kind="text", text="text", data="text", external_id="text", album="text",
@@ -175,7 +182,7 @@ async def receive(tx: Tx, intakes: Sequence[Intake]) -> list[Taken]:
     now = now_ms()
     taken = [Taken() for _ in intakes]
     items = [
-        _Item(intake.channel_id, event, result)
+        Item(intake.channel_id, event, result)
         for intake, result in zip(intakes, taken, strict=True)
         for event in intake.events
     ]
@@ -183,15 +190,20 @@ async def receive(tx: Tx, intakes: Sequence[Intake]) -> list[Taken]:
         await tx.begin()
     fresh = await _take(tx, [item for item in items if _is_kept(item.event)], now)
     rest = [item for item in fresh if not _is_simple(item.event)]
-    await _place(tx, rest)
+    awaited = {item.edit_id: item for item in items if item.edit_id}
+    if awaited:
+        await tx.begin()
+    await _place(tx, [*rest, *awaited.values()])
     messages = [item for item in rest if isinstance(item.event, Inbound)]
+    await add_quotes(tx, [i for i in messages if i.message_id and (i.event.reply_to or i.event.quote)])
     files = await _join_albums(tx, [item for item in messages if item.event.album], now)
-    await _files(tx, messages, files, now)
-    await _quote(tx, [item for item in messages if item.event.reply_to or item.event.quote])
-    edited = [item for item in rest if isinstance(item.event, Edit)]
-    await edits.apply(tx, [(i.contact_id, i.channel_id, i.event) for i in edited], now)
+    await add_files(tx, messages, files, now)
+    early = await edits.come(tx, [*awaited])
+    edited = [(awaited[each], edit) for each, edit in early.items()]
+    edited += [(item, item.event) for item in rest if isinstance(item.event, Edit)]
+    await edits.apply(tx, [(item.contact_id, item.channel_id, edit) for item, edit in edited], now)
     verdicts = [
-        Verdict(i.address_id, i.event.state, i.event.reason, i.event.opt_in)
+        Verdict(i.address_id, i.event.state, i.event.reason, i.event.opt_in, i.event.at)
         for i in rest
         if isinstance(i.event, Standing)
     ]
@@ -212,11 +224,14 @@ def _is_simple(event: Event) -> bool:
     return isinstance(event, Aside | Ignored)
 
 
-async def _take(tx: Tx, items: list[_Item], now: int) -> list[_Item]:
+async def _take(tx: Tx, items: list[Item], now: int) -> list[Item]:
     """Write what is new, with its address, contact, conversation and message; the items that were."""
     rows = [_row(n, item) for n, item in enumerate(items)]
     rows.sort(key=lambda row: (row["channel_id"], row["urn"], row["n"]))
-    fresh = [items[found.n] for found in sorted(await _TAKE.call(tx, rows, now))]
+    found = sorted(await _TAKE.call(tx, rows, now), key=lambda each: each.n)
+    for each in found:
+        items[each.n].edit_id = each.edit_id or ""
+    fresh = [items[each.n] for each in found if each.is_new]
     for item in fresh:
         item.taken.new += 1
         if isinstance(item.event, Aside):
@@ -224,7 +239,7 @@ async def _take(tx: Tx, items: list[_Item], now: int) -> list[_Item]:
     return fresh
 
 
-async def _place(tx: Tx, items: list[_Item]) -> None:
+async def _place(tx: Tx, items: list[Item]) -> None:
     """Find out where in the tables items went."""
     urns = {item.id: getattr(item.event, "urn", "") for item in items}
     rows = [{"id": item.id, "channel_id": item.channel_id, "urn": urns[item.id]} for item in items]
@@ -236,7 +251,7 @@ async def _place(tx: Tx, items: list[_Item]) -> None:
             item.message_id, item.conversation_id = item.id, place.conversation_id
 
 
-def _row(n: int, item: _Item) -> dict[str, Any]:
+def _row(n: int, item: Item) -> dict[str, Any]:
     """An event as the procedure takes it, with the ids of whatever it may have to make."""
     event = item.event
     parked = getattr(event, "parked", "")
@@ -262,23 +277,25 @@ def _row(n: int, item: _Item) -> dict[str, Any]:
     return row
 
 
-async def _join_albums(tx: Tx, items: Sequence[_Item], now: int) -> dict[str, int]:
+async def _join_albums(tx: Tx, items: Sequence[Item], now: int) -> dict[str, int]:
     """Bring the files of albums to the message of their first one.
 
     Returns how many files such a message has already, `{message id: count}`.
     """
     begun = await albums.known(tx, [(item.address_id, item.event.album) for item in items])
+    joined: dict[str, albums.Album] = {}
     for item in items:
         album = begun[item.address_id, item.event.album]
         if item.message_id != album.message_id:
             item.message_id, item.conversation_id = album.message_id, album.conversation_id
-            await albums.add_caption(tx, album.message_id, item.event.text)
-    joined = {item.message_id: item.conversation_id for item in items if item.message_id != item.id}
-    await note_changes(tx, [("message", joined[message], message) for message in joined], now)
+            album.join(item.event.external_id or item.event.key, item.event.text)
+            joined[album.message_id] = album
+    await albums.save(tx, joined.values())
+    await note_changes(tx, [("message", one.conversation_id, one.message_id) for one in joined.values()], now)
     return {album.message_id: album.files for album in begun.values()}
 
 
-async def _quote(tx: Tx, items: Sequence[_Item]) -> None:
+async def add_quotes(tx: Tx, items: Sequence[Item]) -> None:
     """Show what messages answer, as far as it is known."""
     answers = [(i.contact_id, i.channel_id, i.event.reply_to) for i in items if i.event.reply_to]
     known = await quoted(tx, answers)
@@ -291,7 +308,7 @@ async def _quote(tx: Tx, items: Sequence[_Item]) -> None:
     await _QUOTES.run_all(tx, rows)
 
 
-async def _files(tx: Tx, items: list[_Item], before: Mapping[str, int], now: int) -> None:
+async def add_files(tx: Tx, items: list[Item], before: Mapping[str, int], now: int) -> None:
     """The files of messages; those of an album come after the ones it has already."""
     rows: list[dict[str, Any]] = []
     uploads: list[dict[str, Any]] = []

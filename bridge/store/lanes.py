@@ -9,10 +9,13 @@ from typing import Any
 import orjson
 
 from bridge.models import AddressState
+from bridge.store.deadlines import DEADLINE
 from bridge.store.engine import Batch, Lock, Row, Statement, Tx
 
+# While its channel rests no lane is due, whichever node was told so by the vendor.
 _SOONEST = Statement(
-    """SELECT conversation_id, due_at - {now} AS wait FROM lanes
+    """SELECT conversation_id, {greatest}(due_at, coalesce((SELECT paused_until FROM channels
+        WHERE id = :channel_id), 0)) - {now} AS wait FROM lanes
     WHERE channel_id = :channel_id AND due_at IS NOT NULL ORDER BY due_at LIMIT CAST(:limit AS bigint)"""
 )
 _NEWEST = Statement(
@@ -20,8 +23,8 @@ _NEWEST = Statement(
     WHERE channel_id = :channel_id AND due_at IS NOT NULL AND due_at <= {now}
     ORDER BY due_at DESC LIMIT CAST(:limit AS bigint)"""
 )
-_HEAD_COLUMNS = """m.id, m.conversation_id, m.seq, m.channel_id, m.text, m.data, m.tries, m.address_id,
-    m.deadline_at < {now} AS late, a.urn, a.state, a.consent_at,
+_HEAD_COLUMNS = f"""m.id, m.conversation_id, m.channel_id, m.text, m.data, m.tries, m.address_id,
+    {DEADLINE} < {{now}} AS late, a.urn, a.state, a.consent_at,
     (SELECT count(*) FROM attempts t WHERE t.message_id = m.id AND t.outcome = 'accepted') AS parts,
     (SELECT count(*) FROM attachments f WHERE f.message_id = m.id) AS files"""
 _HEADS = Batch(
@@ -32,7 +35,8 @@ _HEADS = Batch(
     conversation_id="uuid",
 )  # fmt: skip
 _UNSETTLED = Batch(
-    f"""SELECT {_HEAD_COLUMNS} FROM {{rows}} JOIN messages m ON m.id = r.id AND m.status = 'unknown'
+    f"""SELECT {_HEAD_COLUMNS} FROM {{rows}} JOIN attempts t ON t.id = r.id AND t.outcome = 'unknown'
+    JOIN messages m ON m.id = t.message_id AND m.status IN ('unknown', 'queued')
     JOIN addresses a ON a.id = m.address_id""",
     id="uuid",
 )  # fmt: skip
@@ -65,7 +69,6 @@ class Head:
 
     message_id: str
     conversation_id: str
-    seq: int
     text: str
     reply_to: str
     urn: str
@@ -108,9 +111,12 @@ async def heads(tx: Tx, channel_id: int, lanes: Sequence[str]) -> list[Head]:
     return await _complete(tx, [row for row in rows if row.channel_id == channel_id])
 
 
-async def unsettled(tx: Tx, message_id: str) -> Head | None:
-    """A message whose fate is unknown, as its lane saw it; `None` when it has been settled."""
-    found = await _complete(tx, await _UNSETTLED.run_all(tx, [{"id": message_id}]))
+async def unsettled(tx: Tx, attempt_id: str) -> Head | None:
+    """The message of an attempt whose fate is unknown, as its lane saw it; `None` when it has been settled.
+
+    One that is to be sent again is not, until that is on its way.
+    """
+    found = await _complete(tx, await _UNSETTLED.run_all(tx, [{"id": attempt_id}]))
     return found[0] if found else None
 
 
@@ -123,7 +129,7 @@ async def _complete(tx: Tx, rows: Sequence[Row]) -> list[Head]:
         sent.setdefault(attempt.message_id, set()).add(attempt.part)
     return [
         Head(
-            message_id=row.id, conversation_id=row.conversation_id, seq=row.seq, text=row.text,
+            message_id=row.id, conversation_id=row.conversation_id, text=row.text,
             reply_to=orjson.loads(row.data).get("reply_to", ""), urn=row.urn, address_id=row.address_id,
             state=row.state, agreed=row.consent_at is not None, late=bool(row.late), tries=row.tries,
             sent=frozenset(sent.get(row.id, ())), files=tuple(files.get(row.id, ())),

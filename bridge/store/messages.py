@@ -13,8 +13,9 @@ from bridge.store.engine import Batch, Row, Statement, Tx
 from bridge.store.tables import attachments, messages, versions
 from bridge.views import AttachmentView, MessageView, VersionView
 
-# What the core notes for itself in `data`: the fingerprint of a request, the vendor's id it answers.
-_INTERNAL = ("request", "reply_to")
+# What the core notes for itself in `data`: the fingerprint of a request, the vendor's id it answers, the
+# captions of an album one by one.
+_INTERNAL = ("request", "reply_to", "captions")
 
 # Later than this after the vendor's time, a message is shown as late (UX, "Thread").
 _LATE_MS = 120_000
@@ -23,22 +24,28 @@ _COLUMNS = """m.id, m.conversation_id, m.seq, m.direction, m.kind, m.channel_id,
     m.reason, m.agent_id, m.client_id, m.provider_at, m.created_at, m.edited_at,
     ch.type AS channel, ag.name AS agent_name, c.contact_id, p.name AS contact_name,
     (SELECT count(*) FROM attachments f WHERE f.message_id = m.id) AS files,
-    CASE WHEN ch.paused_until > {now} THEN ch.label END AS paused,"""
+    CASE WHEN ch.paused_until > {now} THEN ch.label || ' asks for a pause'
+        WHEN ch.state = 'degraded' THEN ch.detail END AS paused,"""
 # Only of those that wait, or a long thread would be walked for each of its messages.
 _WAITING = """CASE WHEN m.status = 'queued' AND m.reason = '' THEN
         (SELECT count(*) FROM lanes l WHERE l.conversation_id = m.conversation_id AND l.due_at > {now})
         + (SELECT count(*) FROM messages e WHERE e.conversation_id = m.conversation_id
-            AND e.status IN ('queued', 'sending') AND e.seq < m.seq) END AS behind"""
+            AND e.status IN ('queued', 'sending') AND e.seq < m.seq) END AS behind,"""
+# Of a part that its vendor had and could not deliver, it is known that it is not there.
+_DOUBTS = """CASE WHEN m.status IN ('rejected', 'failed', 'expired') THEN (SELECT count(*) FROM attempts t
+        WHERE t.message_id = m.id
+            AND (t.outcome = 'unknown' OR t.outcome = 'accepted' AND m.status <> 'failed')) END AS doubts"""
 _WITH = """JOIN conversations c ON c.id = m.conversation_id JOIN contacts p ON p.id = c.contact_id
     LEFT JOIN channels ch ON ch.id = m.channel_id LEFT JOIN agents ag ON ag.id = m.agent_id"""
 # What `view` needs of a message, for a query of a procedure: its columns, and where they come from.
 COLUMNS = """id, conversation_id, seq, direction, kind, channel_id, text, data, status, reason, agent_id,
     client_id, provider_at, created_at, edited_at, channel, agent_name, contact_id, contact_name, files,
-    paused, behind"""
-SHOWN = f"SELECT {_COLUMNS} {_WAITING} FROM {{rows}} JOIN messages m ON m.id = r.id {_WITH}"
-_PAGE = f"SELECT {_COLUMNS} {_WAITING} FROM messages m {_WITH} WHERE m.conversation_id = :conversation"
+    paused, behind, doubts"""
+SELECT = f"SELECT {_COLUMNS} {_WAITING} {_DOUBTS}"
+OF_ROWS = f"FROM {{rows}} JOIN messages m ON m.id = r.id {_WITH}"
+_PAGE = f"{SELECT} FROM messages m {_WITH} WHERE m.conversation_id = :conversation"
 
-_BY_ID = Batch(SHOWN, id="uuid")
+_BY_ID = Batch(f"{SELECT} {OF_ROWS}", id="uuid")
 _AFTER = Statement(f"{_PAGE} AND m.seq > :seq ORDER BY m.seq LIMIT CAST(:most AS bigint)")
 _BEFORE = Statement(f"{_PAGE} AND m.seq < :seq ORDER BY m.seq DESC LIMIT CAST(:most AS bigint)")
 _FILES = (
@@ -115,14 +122,14 @@ def view(row: Any, files: Sequence[AttachmentView] = ()) -> MessageView:
         "reason": row.reason or (_why_it_waits(row) if row.status == "queued" else ""),
         "author": _author(row), "client_id": row.client_id, "reply_to": quote or None,
         "created_at": row.created_at, "provider_at": row.provider_at, "edited_at": row.edited_at,
-        "late": late,
+        "late": late, "may_be_there": bool(row.doubts),
     })  # fmt: skip
 
 
 def _why_it_waits(row: Any) -> str:
     """Why a reply waits that nobody has tried yet; empty for one that is about to leave."""
     if row.paused:
-        return f"{row.paused} asks for a pause"
+        return str(row.paused)
     return "waits for the reply before it" if row.behind else ""
 
 

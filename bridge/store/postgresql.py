@@ -26,9 +26,10 @@ _TRIES = 5
 # Seconds that a transaction may take, with the wait for a connection.
 _LIFETIME = PATIENCE + 5
 
-# Connections. Of hot writes there are two for each line: one that works, and one that commits.
+# Connections. Of hot writes there are two for each line: one that works, and one that commits. Two more are
+# for what is urgent, and for who looks again and again.
 _POOL = 10
-_HOT = 6
+_HOT = 8
 
 # Everything is found by key or read in the order of an index, from the batch on: statements are written
 # in that order. The planner takes a batch for a hundred rows, and a table that is new for what it was when
@@ -233,10 +234,13 @@ class PostgresDatabase(Database):
         return await self._pool.read(work)
 
     async def peek(self, work: Work[T]) -> T:
-        return await self._pool.read(work)
+        return await self._hot_pool.read(work)
 
     async def write(self, work: Work[T]) -> T:
         return await self._pool.write(work)
+
+    async def urgent(self, work: Work[T]) -> T:
+        return await self._hot_pool.write(work)
 
     def dispatch(self, work: Work[T], ended: Ended) -> None:
         task = asyncio.get_running_loop().create_task(self._hot(work, ended))

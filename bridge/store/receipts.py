@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from bridge.models import Receipt
 from bridge.store.changes_log import messages_changed, note_changes
@@ -69,19 +70,28 @@ async def hold_names(tx: Tx, external_ids: Iterable[str]) -> None:
 async def record(tx: Tx, found: Sequence[tuple[int, Receipt]], now: int) -> None:
     """Keep `(channel id, receipt)` and move the messages they speak of; unknown ones wait here."""
     furthest: dict[tuple[int, str], Receipt] = {}
+    # What was delivered before can be read, and not fail any more: the database knows.
+    after_failed: dict[tuple[int, str], Receipt] = {}
     for channel_id, receipt in found:
         key = (channel_id, receipt.external_id)
         known = furthest.get(key)
         if known is None or (RANK[known.status] < RANK[receipt.status] and known.status != "failed"):
             furthest[key] = receipt
-    rows = [
+        elif RANK[known.status] < RANK[receipt.status]:
+            after_failed[key] = receipt
+    await hold_names(tx, (external_id for _, external_id in furthest))
+    for receipts in (furthest, after_failed):
+        await _RECEIPTS.run_all(tx, _rows(receipts), now=now)
+    parts = await _MESSAGES_OF.run_all(tx, _rows(furthest))
+    await settle_status(tx, [row.message_id for row in parts], now)
+
+
+def _rows(receipts: Mapping[tuple[int, str], Receipt]) -> list[dict[str, Any]]:
+    return [
         {"channel_id": key[0], "external_id": key[1], "rank": RANK[receipt.status],
          "status": receipt.status, "reason": receipt.reason}
-        for key, receipt in sorted(furthest.items(), key=lambda entry: entry[0])
+        for key, receipt in sorted(receipts.items(), key=lambda entry: entry[0])
     ]  # fmt: skip
-    await hold_names(tx, (external_id for _, external_id in furthest))
-    await _RECEIPTS.run_all(tx, rows, now=now)
-    await settle_status(tx, [row.message_id for row in await _MESSAGES_OF.run_all(tx, rows)], now)
 
 
 async def settle_status(tx: Tx, message_ids: Sequence[str], now: int) -> None:

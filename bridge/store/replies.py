@@ -9,84 +9,23 @@ call that accepts it demands that it still is so: a draft that this leaves out h
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import orjson
 
-from bridge.errors import BridgeError, Conflict, Invalid, NotFound
+from bridge.errors import BridgeError, Conflict, NotFound
 from bridge.ids import now_ms
-from bridge.models import AddressState, Limits
 from bridge.store import messages
-from bridge.store.attempts import FENCE, Start
+from bridge.store.attempts import FENCE, IS_SWITCHED_OFF, LANES_HELD
 from bridge.store.changes_log import messages_changed
 from bridge.store.engine import Batch, Lock, Tx
 from bridge.store.lanes import Head
+from bridge.store.outgoing import Draft, is_plain, refusal
 from bridge.store.procedure import Hold, Once, Procedure, SkipIf
 from bridge.store.writer import ranked
-from bridge.text import utf16_length
 from bridge.views import MessageView
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carrier:
-    """What a reply must know of a channel that works: its limits, and whether it is pulled."""
-
-    label: str
-    limits: Limits
-    pulled: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """Where a reply goes that names no address, as an earlier one of its conversation found it."""
-
-    address_id: str
-    channel_id: int
-    urn: str
-    # What a look would find besides, where all is well.
-    same_id: ClassVar[None] = None
-    ended_at: ClassVar[None] = None
-    contact_id: ClassVar[str] = ""
-    owner_id: ClassVar[str] = ""
-    state: ClassVar[AddressState] = "open"
-    consent_at: ClassVar[int] = 0
-
-
-def _no_place(_channel_id: int, _urn: str) -> Start | None:
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A reply or note to be accepted. `via` names another of the contact's addresses.
-
-    `reserve` asks the channel's sender for the first attempt of a reply to an address, to be written
-    with its acceptance if nothing is before it. It may be asked again. `route` saves a look if it still
-    is right.
-    """
-
-    id: str
-    conversation_id: str
-    agent_id: str
-    kind: Literal["reply", "note"]
-    text: str
-    client_id: str
-    attachments: tuple[str, ...] = ()
-    reply_to: int | None = None
-    via: str | None = None
-    deadline_at: int
-    carriers: Mapping[int, Carrier]
-    reserve: Callable[[int, str], Start | None] = _no_place
-    route: Route | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """What makes two requests the same."""
-        body = [self.kind, self.text, self.attachments, self.reply_to, self.via]
-        return hashlib.sha256(orjson.dumps(body)).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +66,20 @@ Outcome = Accepted | Changed | BridgeError
 ADDRESSES = Lock("addresses", "contact_id")
 _FILES = Lock("attachments")
 _THREADS = Lock("conversations")
+# The newest thread of a customer, seen from an ended one `c` that is older. Of threads that have ended only
+# the last one goes on: the customer's page shows them in the order in which they ended.
+NEWEST = """CASE WHEN c.ended_at IS NOT NULL THEN (SELECT n.id FROM conversations n
+        WHERE n.contact_id = c.contact_id AND (n.ended_at IS NULL OR n.ended_at > c.ended_at)
+        ORDER BY n.ended_at IS NULL DESC, n.ended_at DESC LIMIT 1) END"""
 # What a draft meets: its conversation, the address that it would take, what it quotes, and itself.
 _LOOK = Batch(
-    """SELECT r.id AS draft_id, s.id AS same_id, s.data AS same_data, c.contact_id, c.ended_at,
-        (SELECT n.id FROM conversations n WHERE n.contact_id = c.contact_id AND n.ended_at IS NULL)
-            AS current_id, a.id AS address_id, a.channel_id, a.urn, a.state,
+    f"""SELECT r.id AS draft_id, s.id AS same_id, s.data AS same_data, c.contact_id, c.ended_at,
+        {NEWEST} AS newest_id, a.id AS address_id, a.channel_id, a.urn, a.state,
         a.consent_at, a.contact_id AS owner_id, q.text AS quote_text,
         coalesce(q.external_id, (SELECT max(t.external_id) FROM attempts t
             WHERE t.message_id = q.id AND t.part = 0 AND t.outcome = 'accepted')) AS quote_external_id,
         q.channel_id AS quote_channel_id
-    FROM {rows} JOIN conversations c ON c.id = r.conversation_id
+    FROM {{rows}} JOIN conversations c ON c.id = r.conversation_id
     LEFT JOIN messages s ON s.conversation_id = r.conversation_id AND s.client_id = r.client_id
     LEFT JOIN addresses a ON a.id = coalesce(r.via, c.address_id)
     LEFT JOIN messages q ON q.conversation_id = r.conversation_id AND q.seq = r.reply_to""",
@@ -161,19 +104,22 @@ LANES = Batch(
     SELECT conversation_id, channel_id, {{now}} FROM {{rows}} WHERE true {_LATER}""",
     conversation_id="uuid", channel_id="int",
 )  # fmt: skip
-# Nothing is before it, by the words of the thread and of its lane, and its sender still has the duty.
-_MAY_START = """new.attempt IS NOT NULL
+# Nothing is before it, by the words of the thread and of its lane, its sender still has the duty, and no
+# node was told to rest.
+_MAY_START = f"""new.attempt IS NOT NULL
     AND EXISTS (SELECT 1 FROM duties d WHERE d.name = new.duty AND d.epoch = new.epoch)
     AND NOT EXISTS (SELECT 1 FROM messages e WHERE e.conversation_id = c.id
         AND e.status IN ('queued', 'sending'))
-    AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.conversation_id = c.id AND l.due_at > {now})"""
+    AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.conversation_id = c.id AND l.due_at > {{now}})
+    AND NOT EXISTS (SELECT 1 FROM channels p WHERE p.id = new.channel_id AND p.paused_until > {{now}})
+    AND NOT {IS_SWITCHED_OFF.format(channel="new.channel_id")}"""
 _ACCEPT = Procedure(
-    "accept", Hold("JOIN conversations t ON t.id = r.conversation_id", by="t.id"), FENCE,
+    "accept", Hold("JOIN conversations t ON t.id = r.conversation_id", by="t.id"), LANES_HELD, FENCE,
     f"""INSERT INTO messages (id, conversation_id, seq, direction, channel_id, address_id, agent_id,
         client_id, text, data, status, created_at, deadline_at)
     SELECT new.id, c.id, c.last_seq + 1, new.direction, new.channel_id, new.address_id, new.agent_id,
         new.client_id, new.text, new.data, CASE WHEN {_MAY_START} THEN 'sending' ELSE new.status END, :now,
-        new.deadline_at
+        {{now}} + new.lifetime
     FROM conversations c WHERE c.id = new.conversation_id AND (new.direction = 'note'
         OR (c.ended_at IS NULL OR new.revives = 1) AND (new.named = 1 OR c.address_id = new.address_id)
         AND EXISTS (SELECT 1 FROM addresses a WHERE a.id = new.address_id AND a.contact_id = c.contact_id
@@ -182,25 +128,30 @@ _ACCEPT = Procedure(
     ON CONFLICT DO NOTHING""",
     SkipIf("NOT {touched}"),
     # A reply answers the customer: nobody waits any more, and what was above it has been read. Into a
-    # thread that had ended it brings it back: it is where the customer's answer belongs.
+    # thread that had ended it brings it back: it is where the customer's answer belongs, for another week.
     """UPDATE conversations SET last_seq = last_seq + 1, last_message_at = :now,
         waiting_since = CASE WHEN new.direction = 'outbound' THEN NULL ELSE waiting_since END,
         unread = CASE WHEN new.direction = 'outbound' THEN 0 ELSE unread END,
         read_seq = CASE WHEN new.direction = 'outbound' THEN last_seq + 1 ELSE read_seq END,
-        ended_at = CASE WHEN new.direction = 'outbound' THEN NULL ELSE ended_at END
+        ended_at = CASE WHEN new.direction = 'outbound' THEN NULL ELSE ended_at END,
+        resolved_at = CASE WHEN new.direction = 'outbound' AND status = 'resolved' THEN :now
+            ELSE resolved_at END
     WHERE id = new.conversation_id""",
     SkipIf("new.status <> 'queued'"),
     f"""INSERT INTO lanes (conversation_id, channel_id, due_at)
     VALUES (new.conversation_id, new.channel_id, {{now}}) {_LATER}""",
     Once(
         """INSERT INTO attempts (id, message_id, part, channel_id, epoch, started_at)
-        SELECT r.attempt, m.id, 0, m.channel_id, r.epoch, :now FROM {rows} JOIN messages m ON m.id = r.id
-        WHERE r.attempt IS NOT NULL AND m.status = 'sending'"""
+        SELECT r.attempt, m.id, 0, m.channel_id, r.epoch, {now} FROM {rows} JOIN messages m ON m.id = r.id
+        WHERE r.attempt IS NOT NULL AND m.status = 'sending'
+            AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = m.id)"""
     ),
     messages_changed("{rows} JOIN messages m ON m.id = r.id"),
-    found=messages.COLUMNS, query=messages.SHOWN,
+    found=f"{messages.COLUMNS}, started",
+    query=f"""{messages.SELECT}, (SELECT count(*) FROM attempts t WHERE t.id = r.attempt) AS started
+        {messages.OF_ROWS}""",
     id="uuid", conversation_id="uuid", direction="text", channel_id="int", address_id="uuid",
-    agent_id="uuid", client_id="text", text="text", data="text", status="text", deadline_at="bigint",
+    agent_id="uuid", client_id="text", text="text", data="text", status="text", lifetime="bigint",
     urn="text", named="int", revives="int", attempt="uuid", duty="text", epoch="int",
 )  # fmt: skip
 
@@ -209,7 +160,8 @@ _ACCEPT = Procedure(
 async def accept(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
     """Accept what can be accepted; the others get the error that says why, or `Changed`.
 
-    One call, and so one commit: done again after an error, nothing of it is there yet.
+    One call, and so one commit. Done again after an error, perhaps of other work of its batch, it finds what
+    is there already by its id, and makes the same of it.
     """
     shown: dict[str, MessageView] = {}
     places = await _places(tx, drafts, shown)
@@ -223,7 +175,7 @@ async def _places(
     tx: Tx, drafts: Sequence[Draft], shown: dict[str, MessageView]
 ) -> dict[str, _Place | BridgeError]:
     """What becomes of each draft by its id, but for those that must look again."""
-    known = {draft.id: draft.route for draft in drafts if draft.route and _is_plain(draft)}
+    known = {draft.id: draft.route for draft in drafts if draft.route and is_plain(draft)}
     routes = {**known, **await _look(tx, [draft for draft in drafts if draft.id not in known])}
     if any(draft.attachments for draft in drafts) or any(_has_ended(route) for route in routes.values()):
         known, routes = {}, await _look_closely(tx, drafts)
@@ -235,7 +187,8 @@ async def _places(
     rows: dict[str, dict[str, Any]] = {}
     for draft in fresh:
         route = routes.get(draft.id)
-        error = _refusal(draft, route, uploads)
+        is_there = route is not None and route.same_id == draft.id
+        error = None if is_there else refusal(draft, route, uploads)
         if error or route is None:
             if draft.id not in known:
                 places[draft.id] = error or NotFound("There is no such conversation")
@@ -256,19 +209,14 @@ async def _places(
         else:
             shown[message_id] = messages.view(found)
             head = _head(routes[message_id], found) if channel_id is not None else None
-            waits, started = bool(found.behind or found.paused), found.status == "sending"
+            waits, started = bool(found.behind or found.paused), bool(found.started)
             places[message_id] = _Place(message_id, True, channel_id, head, waits, started)
     return places
 
 
-def _is_plain(draft: Draft) -> bool:
-    """Whether it meets nothing but its conversation."""
-    return draft.via is None and draft.reply_to is None and not draft.attachments
-
-
 def _head(route: Any, found: Any) -> Head:
     return Head(
-        message_id=found.id, conversation_id=found.conversation_id, seq=found.seq, text=found.text,
+        message_id=found.id, conversation_id=found.conversation_id, text=found.text,
         reply_to=orjson.loads(found.data).get("reply_to", ""), urn=route.urn, address_id=route.address_id,
         state="open", agreed=True, late=False, tries=0, sent=frozenset(), files=(),
     )  # fmt: skip
@@ -333,7 +281,7 @@ def _repeats(drafts: Sequence[Draft], routes: Mapping[str, Any]) -> dict[str, _P
             seen[key] = (draft.id, draft.fingerprint)
         elif seen[key][1] != draft.fingerprint:
             places[draft.id] = Conflict("Another message was sent under this client_id")
-        else:
+        elif seen[key][0] != draft.id:
             places[draft.id] = _Place(seen[key][0], False)
     return places
 
@@ -344,63 +292,6 @@ async def _uploads(tx: Tx, drafts: Sequence[Draft]) -> dict[str, Any]:
     ]
     await _FILES.take(tx, (row["id"] for row in rows))
     return {row.id: row for row in await _UPLOADS.run_all(tx, rows)}
-
-
-def _refusal(draft: Draft, route: Any, uploads: Mapping[str, Any]) -> BridgeError | None:
-    """Why a draft cannot be accepted, or `None`."""
-    if route is None:
-        return NotFound("There is no such conversation")
-    for upload in draft.attachments:
-        if upload not in uploads:
-            return _invalid("attachments", "names a file that is not there, or was sent already")
-    if draft.kind == "note":
-        return None
-    if route.ended_at is not None and route.current_id is not None:
-        return has_newer(route.current_id)
-    if route.address_id is None or route.owner_id != route.contact_id:
-        return _invalid("via", "is not an address of this customer")
-    carrier = draft.carriers.get(route.channel_id)
-    if carrier is None:
-        return Conflict("This channel is not set up", reason="channel_off")
-    return _closed(route) or _over_limit(draft, carrier, uploads)
-
-
-def has_newer(current: str) -> Conflict:
-    """The refusal to go on in a thread beside the customer's newer one."""
-    return Conflict(
-        "This conversation is over, the customer writes in a newer one", reason="ended", current=current
-    )
-
-
-def _closed(route: Any) -> BridgeError | None:
-    sentences = {
-        "blocked": "The customer blocked this channel",
-        "opted_out": "The customer asked not to be written to here",
-        "invalid": "This address does not work",
-    }
-    if route.state != "open":
-        return Conflict(sentences[route.state], reason=route.state)
-    if route.consent_at is None:
-        return Conflict("The customer has not agreed to be written to here", reason="no_consent")
-    return None
-
-
-def _over_limit(draft: Draft, carrier: Carrier, uploads: Mapping[str, Any]) -> BridgeError | None:
-    limits = carrier.limits
-    if utf16_length(draft.text) > limits.text:
-        problem = f"has more than {limits.text} characters, the limit of {carrier.label}"
-        return _invalid("text", problem, limit=limits.text)
-    if len(draft.attachments) > limits.files:
-        return _invalid("attachments", f"are more than {limits.files}", limit=limits.files)
-    for upload in draft.attachments:
-        if (uploads[upload].size or 0) > limits.file_size:
-            problem = f"{carrier.label} takes files up to {limits.file_size} bytes"
-            return _invalid("attachments", problem, limit=limits.file_size)
-    return None
-
-
-def _invalid(field: str, problem: str, **extra: Any) -> Invalid:
-    return Invalid(f"{field} {problem}", fields=[{"field": field, "problem": problem}], **extra)
 
 
 def _row(draft: Draft, route: Any) -> dict[str, Any]:
@@ -421,7 +312,7 @@ def _row(draft: Draft, route: Any) -> dict[str, Any]:
         "agent_id": draft.agent_id, "client_id": draft.client_id, "text": draft.text,
         "data": orjson.dumps(data).decode(),
         "status": "noted" if is_note else "sent" if pulled else "queued",
-        "deadline_at": None if is_note or pulled else draft.deadline_at,
+        "lifetime": None if is_note or pulled else draft.lifetime,
         "urn": None if is_note else route.urn, "named": int(draft.via is not None),
         "revives": int(_has_ended(route)),
         "attempt": start and start.id, "duty": start and start.duty, "epoch": start and start.epoch,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,7 @@ from bridge.store.procedure import sqlite_trigger
 T = TypeVar("T")
 
 _PRAGMAS = (
-    "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={PATIENCE * 1000:.0f}",
+    "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={PATIENCE * 1000:.0f}",
     "cache_size=-32768", "temp_store=MEMORY", "trusted_schema=OFF",
     # In pages: a log of 40 MB. What changes often is copied back once for many commits.
     "wal_autocheckpoint=10000",
@@ -47,6 +48,7 @@ class _Procedures:
                 self._execute(procedure.on_sqlite())
                 self._made[procedure.name] = procedure.sqlite_fill(), procedure.sqlite_found()
             fill, _ = self._made[procedure.name]
+            self._raw.execute(f"DELETE FROM {procedure.name}_rows")  # of the last call
             try:
                 self._raw.executemany(fill, [(*procedure.values(row), now) for row in rows])
             except (UnicodeEncodeError, OverflowError) as error:
@@ -62,12 +64,6 @@ class _Procedures:
     def answers(self, calls: Sequence[Call]) -> list[str | None]:
         """What came of them."""
         return [self._answer(call.procedure.name, call.now) for call in calls]
-
-    def clear(self, calls: Sequence[Call]) -> None:
-        """Forget the rows of calls."""
-        for name in _names(calls):
-            if name in self._made:
-                self._raw.execute(f"DELETE FROM {name}_rows")
 
     def forget(self) -> None:
         """What was made in a transaction is gone with it."""
@@ -117,11 +113,8 @@ class _SyncTx:
         return statement.rows(cursor.fetchall(), lambda: (column[0] for column in cursor.description))
 
     async def call(self, calls: Sequence[Call]) -> Sequence[str | None]:
-        try:
-            await self._execute(self._procedures.fill(calls))
-            return self._procedures.answers(calls)
-        finally:
-            self._procedures.clear(calls)
+        await self._execute(self._procedures.fill(calls))
+        return self._procedures.answers(calls)
 
     async def _execute(self, statement: str) -> None:
         self._raw.execute(statement)
@@ -193,6 +186,7 @@ class SqliteDatabase(Database):
 
     @staticmethod
     def _configure(connection: sqlite3.Connection, _record: object) -> None:
+        _keep_a_log(connection)
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
@@ -230,6 +224,9 @@ class SqliteDatabase(Database):
             return self._transaction(lambda connection: _finish(work(_SyncTx(connection))))
 
         return await self._after_the_others(lambda: _in(self._write_thread, job))
+
+    async def urgent(self, work: Work[T]) -> T:
+        return await self.write(work)
 
     def dispatch(self, work: Work[T], ended: Ended) -> None:
         self._start(self._hot(work, ended))
@@ -309,6 +306,19 @@ class SqliteDatabase(Database):
         self._engine.dispose()
 
 
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Have the file write ahead. Of all statements only this one never waits for whoever has the file."""
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > give_up:
+                raise
+        time.sleep(0.01)
+
+
 async def _in(threads: ThreadPoolExecutor, job: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(threads, job)
 
@@ -326,7 +336,7 @@ def _procedures(connection: sa.Connection) -> _Procedures:
 
 
 def _undo(writer: sa.Connection) -> None:
+    _procedures(writer).forget()
     raw = _raw(writer)
-    if raw.in_transaction:
+    if raw.in_transaction:  # SQLite itself ends one that finds no room
         raw.rollback()
-        _procedures(writer).forget()

@@ -14,15 +14,32 @@ from bridge.store.changes_log import note_changes
 from bridge.store.engine import Batch, Tx
 from bridge.store.tables import addresses
 
+# Clocks differ, and a vendor's has whole seconds: of a STOP and a START so near to each other (ms) of which
+# one is heard late, STOP is taken for the last.
+_DOUBT_MS = 60_000
+
+# Last said: STOP at `state_at` by who is opted out, START at `consent_at` where that is the source.
+_MEANT = f"""CASE WHEN r.late = 0 THEN r.opt_in = 1 OR addresses.state <> 'opted_out'
+    WHEN r.opt_in = 1 THEN addresses.state <> 'opted_out' OR addresses.state_at <= r.at
+    ELSE addresses.consent_source <> 'start' OR addresses.consent_at < r.at + {_DOUBT_MS} END"""
 # Only the customer who opted out opts in again (START): a mere unblock must not undo an opt-out.
 _STANDING = Batch(
-    """UPDATE addresses SET state = r.state, state_reason = r.reason, state_at = CAST(:now AS bigint),
-        consent_at = CASE WHEN r.opt_in = 1 THEN CAST(:now AS bigint) ELSE addresses.consent_at END,
+    f"""UPDATE addresses SET state = r.state, state_reason = r.reason, state_at = r.at,
+        consent_at = CASE WHEN r.opt_in = 1 THEN r.at ELSE addresses.consent_at END,
         consent_source = CASE WHEN r.opt_in = 1 THEN 'start' ELSE addresses.consent_source END
-    FROM {rows} WHERE addresses.id = r.id AND addresses.state <> r.state
-        AND (addresses.state <> 'opted_out' OR r.opt_in = 1)
-    RETURNING addresses.id, addresses.contact_id, addresses.urn, addresses.state, addresses.channel_id""",
-    id="uuid", state="text", reason="text", opt_in="int",
+    FROM {{rows}} WHERE addresses.id = r.id AND addresses.state <> r.state AND {_MEANT}
+    RETURNING addresses.contact_id, addresses.channel_id""",
+    id="uuid", state="text", reason="text", opt_in="int", at="bigint", late="int",
+)  # fmt: skip
+# Said again it changes nothing but the time since when it counts.
+_SAID_AGAIN = Batch(
+    """UPDATE addresses SET state_at = CASE WHEN r.opt_in = 1 THEN addresses.state_at ELSE r.at END,
+        consent_at = CASE WHEN r.opt_in = 1 THEN r.at ELSE addresses.consent_at END,
+        consent_source = CASE WHEN r.opt_in = 1 THEN 'start' ELSE addresses.consent_source END
+    FROM {rows} WHERE addresses.id = r.id AND addresses.state = r.state AND (r.late = 0
+        OR r.opt_in = 0 AND addresses.state_at < r.at
+        OR r.opt_in = 1 AND (addresses.consent_source <> 'start' OR addresses.consent_at < r.at))""",
+    id="uuid", state="text", opt_in="int", at="bigint", late="int",
 )  # fmt: skip
 
 _CURRENT = Batch(
@@ -40,12 +57,13 @@ _LINES = Batch(
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of an address, and why."""
+    """What becomes of an address, and why; `at` is when it was said (Unix ms), if it is heard later."""
 
     address_id: str
     state: AddressState
     reason: str
     opt_in: bool = False
+    at: int | None = None
 
 
 async def apply(tx: Tx, verdicts: Sequence[Verdict], now: int) -> None:
@@ -53,9 +71,11 @@ async def apply(tx: Tx, verdicts: Sequence[Verdict], now: int) -> None:
     for verdict in verdicts:
         row = {
             "id": verdict.address_id, "state": verdict.state, "reason": verdict.reason,
-            "opt_in": int(verdict.opt_in),
+            "opt_in": int(verdict.opt_in), "late": int(verdict.at is not None), "at": verdict.at or now,
         }  # fmt: skip
-        for changed in await _STANDING.run_all(tx, [row], now=now):
+        if verdict.opt_in or verdict.state == "opted_out":
+            await _SAID_AGAIN.run_all(tx, [row])
+        for changed in await _STANDING.run_all(tx, [row]):
             await _say(tx, changed.contact_id, changed.channel_id, verdict.state, now)
 
 

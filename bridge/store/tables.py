@@ -76,6 +76,45 @@ channels = _table(
     sa.UniqueConstraint("type", "identity"),
 )
 
+# How one direction of a channel is, as who sends or fetches there found it, and what an administrator made
+# of that: `switch` is empty, or the state that it is to have whatever is found. `calm` is how long it has to
+# be well (ms) before it is up again.
+health = _table(
+    "health",
+    sa.Column("channel_id", sa.Integer, sa.ForeignKey("channels.id"), primary_key=True),
+    sa.Column("direction", sa.Text, primary_key=True),
+    _text("state", "up"),
+    _text("why"),
+    _ms("since", nullable=False),
+    _ms("calm"),
+    _text("switch"),
+)
+
+# A time in which a channel was down. There is at most one at a time for each channel and direction.
+incidents = _table(
+    "incidents",
+    _id(),
+    _ref("channel_id", "channels.id"),
+    _text("direction"),
+    _ms("started_at", nullable=False),
+    _ms("ended_at"),
+    sa.Index("incidents_channel_id", "channel_id", "ended_at"),
+    sa.Index("incidents_open", "channel_id", "direction", unique=True,
+             postgresql_where=sa.text("ended_at IS NULL"), sqlite_where=sa.text("ended_at IS NULL")),
+)  # fmt: skip
+
+# What happened in it, in its order.
+incident_lines = _table(
+    "incident_lines",
+    _id(),
+    _ref("incident_id", "incidents.id", ondelete="CASCADE"),
+    _ms("at", nullable=False),
+    _text("kind"),
+    _text("why"),
+    _ref("agent_id", "agents.id", nullable=True),
+    sa.Index("incident_lines_incident_id", "incident_id", "id"),
+)
+
 events = _table(
     "events",
     _id(),
@@ -201,6 +240,9 @@ messages = _table(
              sqlite_where=sa.text("status IN ('queued', 'sending')")),
     sa.Index("messages_unsettled", "conversation_id",
              postgresql_where=sa.text("status = 'unknown'"), sqlite_where=sa.text("status = 'unknown'")),
+    sa.Index("messages_failed", "id",
+             postgresql_where=sa.text("status IN ('rejected', 'failed', 'expired')"),
+             sqlite_where=sa.text("status IN ('rejected', 'failed', 'expired')")),
     hot=True,
 )  # fmt: skip
 
@@ -288,6 +330,7 @@ duties = _table(
     _text("owner"),
     _ms("until", nullable=False),
     _count("epoch"),
+    _text("asked_by"),
 )
 
 activity = _table(

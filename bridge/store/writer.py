@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import structlog
 
 from bridge.errors import Unavailable
-from bridge.store.engine import Call, Database, Tx, Work
+from bridge.store.engine import Call, Database, Ended, Tx, Work
 from bridge.store.failures import BadData
 
 log = structlog.get_logger()
@@ -33,6 +33,9 @@ MAX_JOBS = 32
 MAX_BYTES = 1_000_000
 # Of each share: a flood of one vendor must not have another's only try refused.
 MAX_WAITING = 4_000
+# Whoever waits longer for a turn is told to ask again: vendors give up soon after, and behind a database
+# that hangs a line of thousands would be refused one batch after the other.
+PATIENCE = 10.0
 # One batch that is written, and one that is ready to follow.
 MAX_UNDER_WAY = 2
 
@@ -43,6 +46,7 @@ class _Job:
     item: Any
     size: int
     done: asyncio.Future[Any]
+    since: float
 
 
 _Batch = list[_Job]
@@ -71,14 +75,15 @@ class Writer:
         """The result of `step` for this item, after its commit. `size` is its weight in bytes.
 
         `share` is whose part of the queue it takes. `BadData`: this very item cannot be stored.
-        `Unavailable`: nothing was stored, ask again.
+        `Unavailable`: whether it was stored is not known, ask again with the same key.
         """
         if self._closing or self._unanswered[share] >= MAX_WAITING:
             raise Unavailable("Too much waits to be written")
-        done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[R] = loop.create_future()
         self._unanswered[share] += 1
         done.add_done_callback(lambda _: self._answered(share))
-        self._line(step).add(_Job(step, item, size, done))
+        self._line(step).add(_Job(step, item, size, done, loop.time()))
         return await done
 
     def _answered(self, share: str) -> None:
@@ -105,11 +110,24 @@ class _Line:
         self._asked = False
         self._turn = asyncio.Lock()
         self._repairs: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.TimerHandle | None = None
 
     def add(self, job: _Job) -> None:
         """Have a job done with the next transaction."""
+        if not self.waiting and self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(PATIENCE, self._send_back)
         self.waiting.append(job)
         self._ask()
+
+    def _send_back(self) -> None:
+        """Refuse those that have waited too long without being begun."""
+        now = asyncio.get_running_loop().time()
+        late: _Batch = []
+        while self.waiting and now - self.waiting[0].since >= PATIENCE:
+            late.append(self.waiting.popleft())
+        _fail(late, Unavailable("The database does not keep up"))
+        rest = self.waiting[0].since + PATIENCE - now if self.waiting else None
+        self._watch = None if rest is None else asyncio.get_running_loop().call_later(rest, self._send_back)
 
     def _ask(self) -> None:
         """Ask for a transaction if something waits for which none has been asked yet."""
@@ -118,18 +136,32 @@ class _Line:
             self._under_way += 1
             self.idle.clear()
             batch: _Batch = []
-            self._database.dispatch(self._writing(batch), partial(self._written, batch))
+            self._dispatch(batch, partial(self._written, batch))
 
-    def _writing(self, batch: _Batch) -> Work[list[Any]]:
+    def _dispatch(self, batch: _Batch, ended: Ended) -> None:
+        """Have a batch written.
+
+        The next one may run beside the commit of this, never beside its statements or between two tries: two
+        messages of one customer would reach the lock of their address in any order.
+        """
+        has_turn = False
+
         async def work(tx: Tx) -> list[Any]:
+            nonlocal has_turn
             if tx.engine == "sqlite":  # one transaction after the other
                 return await self._do(tx, batch)
-            # The next one may run beside the commit of this, never beside its statements: two messages
-            # of one customer would reach the lock of their address in any order.
-            async with self._turn:
-                return await self._do(tx, batch)
+            has_turn = has_turn or await self._turn.acquire()
+            results = await self._do(tx, batch)
+            self._turn.release()
+            has_turn = False
+            return results
 
-        return work
+        def over(results: list[Any] | None, error: BaseException | None) -> None:
+            if has_turn:
+                self._turn.release()
+            ended(results, error)
+
+        self._database.dispatch(work, over)
 
     async def _do(self, tx: Tx, batch: _Batch) -> list[Any]:
         if not batch:
@@ -169,7 +201,7 @@ class _Line:
             self.idle.set()
 
     async def _repair(self, batch: _Batch, error: BaseException | None) -> None:
-        """Once more, in halves around a job that cannot be done."""
+        """Once more, in halves around a job that cannot be done. The next batch may pass them."""
         if isinstance(error, Exception) and not isinstance(error, Unavailable) and len(batch) > 1:
             half = len(batch) // 2
             for part in (batch[:half], batch[half:]):
@@ -188,7 +220,7 @@ class _Line:
                 _settle(batch, results)
             done.set_result(error)
 
-        self._database.dispatch(self._writing(batch), ended)
+        self._dispatch(batch, ended)
         return await done
 
 
@@ -239,9 +271,9 @@ class _Together:
             self._answers += await self._tx.call(missing)
 
 
-def _rank(step: Step[Any, Any]) -> tuple[int, int]:
+def _rank(step: Step[Any, Any]) -> tuple[int, str]:
     """Where a kind of job stands in its transaction: the same on every node, so nodes lock alike."""
-    return getattr(step, "rank", 9), hash(step)
+    return getattr(step, "rank", 9), f"{step.__module__}.{step.__qualname__}"
 
 
 def ranked(rank: int, line: str) -> Callable[[Callable[..., T]], Callable[..., T]]:

@@ -56,6 +56,13 @@ class PostChannel:
             raise BadRequest("This is not JSON") from None
         return [_event(letter) for letter in letters]
 
+    def reread(self, key: str, raw: str) -> list[Event]:
+        """A letter as it was kept."""
+        try:
+            return [_event(orjson.loads(raw))]
+        except orjson.JSONDecodeError:
+            raise BadRequest("This is not JSON") from None
+
     def answer(self, path: str) -> Answer:
         """Says which path it was."""
         return Answer(f"<{path}/>", "text/xml")
@@ -116,9 +123,9 @@ class House:
             )
         )
 
-    async def agent(self, name: str = "Anna") -> aiohttp.ClientSession:
+    async def agent(self, name: str = "Anna", role: str = "agent") -> aiohttp.ClientSession:
         """A new agent who has signed in."""
-        await self.add_agent(name)
+        await self.add_agent(name, role)
         return await self.sign_in(name)
 
     async def sign_in(self, name: str = "Anna") -> aiohttp.ClientSession:

@@ -202,7 +202,7 @@ async def test_channels_say_what_they_carry(anna: aiohttp.ClientSession, home: H
     post = next(item for item in items if item["id"] == home.channel)
     assert (post["type"], post["label"], post["state"]) == ("post", "Post", "up")
     assert post["limits"]["text"] == 500
-    assert await get(anna, "/api/incidents") == {"items": []}
+    assert await get(anna, "/api/incidents") == {"items": [], "next_cursor": None}
 
 
 async def test_agents_are_listed_by_name(home: House, anna: aiohttp.ClientSession) -> None:

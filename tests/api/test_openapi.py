@@ -56,9 +56,10 @@ async def test_document_is_valid(document: dict[str, Any]) -> None:
 
 async def test_gateway_answers_as_described(home: House, document: dict[str, Any]) -> None:
     """Whatever fits the description is answered by what it describes, and never by a server error."""
-    agent = await home.add_agent("Robot")
+    agent = await home.add_agent("Robot", "admin")
     token = await home.database.write(lambda tx: tokens.issue(tx, "api", agent.id))
     await home.write("ciao")
+    await home.write("", kind="unsupported", raw="{}", parked="A letter of tomorrow")
     robot = home.client(Authorization=f"Bearer {token}")
     (item,) = (await get(robot, "/api/conversations"))["items"]
     body = {"text": "Salve", "client_id": "1"}

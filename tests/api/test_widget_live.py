@@ -8,11 +8,19 @@ from typing import Any
 
 import aiohttp
 import pytest
+import sqlalchemy as sa
 
+from bridge.api import widget_socket
 from bridge.channels import webchat
+from bridge.ids import now_ms
+from bridge.store.changes_log import note_changes
+from bridge.store.engine import Tx
 from tests.api.house import House, get, house, send
 from tests.api.test_live import opened
 from tests.api.visitor import Tab, Visitor, eventually, visit
+
+# Some of them are read together, the rest after them.
+CROWD = widget_socket._AT_ONCE // 2 + 1
 
 
 @pytest.fixture
@@ -62,6 +70,30 @@ async def test_other_visitors_hear_nothing(home: House, elena: Visitor) -> None:
     assert item["text"] == "mine"
 
 
+async def test_news_that_cannot_be_read_are_kept_from_their_own_visitor_alone(
+    home: House, elena: Visitor, anna: aiohttp.ClientSession
+) -> None:
+    """Whatever is wrong with one message, the others' pages go on."""
+    await elena.write("Ciao")
+    made = await reply(anna, "Ciao Elena")
+    other = await visit(home)
+    async with elena.page() as tab, other.page() as others:
+        await other.write("odd")
+        odd = (await others.news("odd"))["id"]
+        spoil = sa.text("UPDATE messages SET data = '{', text = text || '!' WHERE id IN (:odd, :made)")
+        mend = sa.text("UPDATE messages SET data = '{}' WHERE id = :made")
+        ids = {"odd": odd, "made": made["id"]}
+
+        async def change(tx: Tx) -> None:
+            await tx.run(spoil, ids)
+            await tx.run(mend, ids)
+            await note_changes(tx, [("message", None, one) for one in ids.values()], now_ms())
+
+        await home.database.write(change)
+        home.context.bus.ring("changes")
+        assert (await tab.news("Ciao Elena!"))["id"] == made["id"]
+
+
 async def test_a_page_that_comes_back_misses_nothing_and_doubles_nothing(
     elena: Visitor, anna: aiohttp.ClientSession
 ) -> None:
@@ -79,6 +111,21 @@ async def test_a_page_that_comes_back_misses_nothing_and_doubles_nothing(
     assert [item["text"] for item in sorted(seen.values(), key=lambda item: item["seq"])] == [
         str(number) for number in range(31)
     ]
+
+
+async def test_f25_pages_that_come_back_all_at_once_each_get_their_own(home: House) -> None:
+    """A gateway ends, and its visitors knock at another: nobody gets what is another's."""
+    visitors = [await visit(home) for _ in range(CROWD)]
+    for number, visitor in enumerate(visitors):
+        await visitor.write(f"from {number}")
+
+    async def first(visitor: Visitor) -> list[str]:
+        async with visitor.page() as tab, visitor.page() as other:
+            assert tab.first["items"] == other.first["items"]
+            return [item["text"] for item in tab.first["items"]]
+
+    found = await asyncio.gather(*(first(visitor) for visitor in visitors))
+    assert found == [[f"from {number}"] for number in range(CROWD)]
 
 
 async def _write_many(anna: aiohttp.ClientSession, many: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import (
     Browser,
@@ -19,35 +20,30 @@ from playwright.async_api import (
     FilePayload,
     Locator,
     Page,
-    async_playwright,
     expect,
 )
 
 import bridge
-from tests import browser
 from tests.api.house import House, get, house, send
 from tests.servers import free_port
 
 CHAT = re.compile("chat", re.IGNORECASE)
 
 
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    """A browser."""
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=browser.find(), args=browser.flags())
-        yield launched
-        await launched.close()
-
-
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def home(sqlite_url: str, tmp_path: Path) -> AsyncIterator[House]:
     """A gateway that runs, with the pages as they are built."""
     async with house(sqlite_url, _with_pages(tmp_path), business="Bottega Lume") as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
+async def anna(home: House) -> aiohttp.ClientSession:
+    """An agent who has signed in."""
+    return await home.agent("Anna")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def device(chromium: Browser) -> AsyncIterator[BrowserContext]:
     """A visitor's browser. It must have nothing to complain about, but what a test does to it."""
     context = await chromium.new_context(locale="en-US")

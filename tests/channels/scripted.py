@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -41,10 +43,16 @@ class Asked:
 
 
 class Scripted:
-    """Answers each request with the next of `answers`, the last one again and again."""
+    """Answers each request with the next of `answers`, the last one again and again.
+
+    With a `limit`, more requests within a second are answered `beyond` it.
+    """
 
     def __init__(self) -> None:
         self.base = ""
+        self.limit = 0
+        self.beyond = Answer(status=429)
+        self._counted: deque[float] = deque()
         self.answers: list[Answer] = [Answer(body={})]
         self.asked: list[Asked] = []
         self._end = asyncio.Event()
@@ -55,6 +63,8 @@ class Scripted:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(await _asked(request))
+        if self.limit and not self._is_within(time.monotonic()):
+            return web.json_response(self.beyond.body, status=self.beyond.status)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer.meanwhile:
             await answer.meanwhile()
@@ -69,6 +79,15 @@ class Scripted:
         text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
         kind = "text/html" if isinstance(answer.body, str) else "application/json"
         return web.Response(status=answer.status, text=text, content_type=kind, headers=answer.headers)
+
+    def _is_within(self, now: float) -> bool:
+        """Count a request, unless there were too many of them in the last second."""
+        while self._counted and now - self._counted[0] >= 1:
+            self._counted.popleft()
+        if len(self._counted) >= self.limit:
+            return False
+        self._counted.append(now)
+        return True
 
     def stop_hanging(self) -> None:
         self._end.set()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from bridge.channels.base import Answers, Checks, FetchesMedia, LooksUp, Polls, SetsUp, ShowsTyping
+from bridge.channels.base import Answers, Checks, FetchesMedia, LooksUp, Polls, SetsUp, ShowsTyping, Sweeps
 from bridge.channels.sms import SmsChannel, SmsSettings
 from bridge.channels.sms_media import _PublicOnly
 from bridge.errors import MediaError, SettingsError
@@ -47,7 +47,7 @@ async def number(vendor: Scripted) -> AsyncIterator[SmsChannel]:
 
 def test_what_a_number_can_do_is_asked_by_type() -> None:
     """SMS can be looked up and knows no typing."""
-    for extra in (Answers, FetchesMedia, LooksUp, Checks):
+    for extra in (Answers, FetchesMedia, LooksUp, Checks, Sweeps):
         assert isinstance(sms(), extra)
     for other in (Polls, SetsUp, ShowsTyping):
         assert not isinstance(sms(), other)
@@ -218,6 +218,14 @@ async def test_f20_file_that_cannot_be_had_says_whether_to_ask_again(
     with pytest.raises(MediaError) as raised:
         await fetched(number, vendor.base + MEDIA)
     assert raised.value.final is final
+
+
+async def test_f13_file_that_has_to_wait_says_for_how_long(number: SmsChannel, vendor: Scripted) -> None:
+    """Twilio's media have limits of their own."""
+    vendor.will(Answer(status=429, body="", headers={"Retry-After": "40"}))
+    with pytest.raises(MediaError) as raised:
+        await fetched(number, vendor.base + MEDIA)
+    assert (raised.value.final, raised.value.retry_after) == (False, 40)
 
 
 async def test_f20_file_is_fetched_through_two_redirects(

@@ -321,7 +321,6 @@ def where(path: str = "documents/file_1.pdf", **more: Any) -> Answer:
     [
         ([refused(400, "Bad Request: file is too big")], True),
         ([refused(400, "Bad Request: file is temporarily unavailable")], False),
-        ([refused(429, "Too Many Requests", retry_after=3)], False),
         ([refused(401, "Unauthorized")], False),
         ([Answer(cut=True)], False),
         ([where(file_size=20_000_001)], True),
@@ -344,6 +343,18 @@ async def test_f20_file_that_cannot_be_had_says_whether_to_ask_again(
         await fetched(bot)
     assert raised.value.final is final
     assert TOKEN not in str(raised.value)
+
+
+async def test_f13_file_that_has_to_wait_says_for_how_long(bot: TelegramChannel, vendor: Scripted) -> None:
+    """A pause of the bot is for the whole channel, one of the file server for this file."""
+    vendor.will(refused(429, "Too Many Requests", retry_after=30))
+    with pytest.raises(Throttled) as throttled:
+        await fetched(bot)
+    assert throttled.value.retry_after == 30
+    vendor.will(where(), Answer(status=429, body="", headers={"Retry-After": "40"}))
+    with pytest.raises(MediaError) as later:
+        await fetched(bot)
+    assert later.value.retry_after == 40
 
 
 # What `bridge check` says

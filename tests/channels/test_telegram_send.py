@@ -258,3 +258,11 @@ async def test_typing_is_shown_and_never_fails(bot: TelegramChannel, vendor: Scr
         await bot.typing(URN)
     assert vendor.asked[0].path.endswith("/sendChatAction")
     assert vendor.asked[0].form == {"chat_id": ["42"], "action": ["typing"]}
+
+
+async def test_f13_typing_says_that_telegram_wants_a_pause(bot: TelegramChannel, vendor: Scripted) -> None:
+    """It is one for the whole bot."""
+    vendor.will(refused(429, "Too Many Requests", retry_after=30))
+    with pytest.raises(Throttled) as raised:
+        await bot.typing(URN)
+    assert raised.value.retry_after == 30

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from bridge.sandbox.vendors import Vendors
 from tests.bridges import FAST, Bridge
-from tests.gateways import Desk
+from tests.gateways import Desk, until
 from tests.webhooks import WEBHOOK_MODE
 
 EMAIL, PASSWORD = "anna@example.com", "correct horse battery staple"
@@ -33,8 +33,14 @@ async def bridge(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> 
     with Bridge(folder, {**vendors.environment(), **FAST, **WEBHOOK_MODE}) as made:
         vendors.serve_webhooks_of(made.url)
         await asyncio.to_thread(made.start)
+        await until(lambda: _told(vendors, made))
         yield made
         await asyncio.to_thread(made.stop)
+
+
+async def _told(vendors: Vendors, bridge: Bridge) -> bool:
+    """Telegram knows where to call. It answers only while this loop runs, and no test need run in it next."""
+    return bool(vendors.telegram.updates.info()["url"] == f"{bridge.url}/webhooks/telegram")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 import pytest
+import pytest_asyncio
 
 from bridge.sandbox.vendors import Vendors
 from tests import servers
@@ -19,6 +20,13 @@ from tests.servers import free_port
 from tests.webhooks import WEBHOOK_MODE, post_update, update
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def vendors_apart() -> AsyncIterator[Vendors]:
+    """Vendors for one test: two gateways on one bot would take each other's webhook away."""
+    async with Vendors(known_only=False) as made:
+        yield made
 
 
 async def status(url: str, path: str) -> int:
@@ -50,9 +58,9 @@ async def launched(folder: Path, settings: dict[str, str]) -> AsyncIterator[Brid
 # ── the end ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_sigterm_ends_it_and_leaves_nothing(tmp_path: Path, vendors: Vendors) -> None:
+async def test_sigterm_ends_it_and_leaves_nothing(tmp_path: Path, vendors_apart: Vendors) -> None:
     """Also with pages open and a poll on the wire: no process, no port, no lock, and code 0."""
-    with Bridge(tmp_path / "bridge", vendors.environment()) as bridge:
+    with Bridge(tmp_path / "bridge", vendors_apart.environment()) as bridge:
         await asyncio.to_thread(bridge.start)
         process = psutil.Process(bridge.process.pid)
         async with aiohttp.ClientSession(bridge.url) as http:
@@ -205,12 +213,14 @@ async def test_first_start_prints_a_link_that_makes_the_first_administrator_once
 # ── databases ───────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_database_that_is_missing_at_start_is_waited_for(tmp_path: Path, vendors: Vendors) -> None:
+async def test_database_that_is_missing_at_start_is_waited_for(
+    tmp_path: Path, vendors_apart: Vendors
+) -> None:
     """With a message; alive, not ready, webhooks 503, and then everything works."""
     with servers.postgresql() as server:
         url = server.url(server.create())
         await asyncio.to_thread(server.stop)
-        settings = {**vendors.environment(), **WEBHOOK_MODE, "DATABASE_URL": url}
+        settings = {**vendors_apart.environment(), **WEBHOOK_MODE, "DATABASE_URL": url}
         async with launched(tmp_path, settings) as bridge, aiohttp.ClientSession(bridge.url) as http:
             await until(answers(bridge.url, "/healthz", 200))
             await until(says(bridge, "waiting for the database"))
@@ -221,12 +231,12 @@ async def test_database_that_is_missing_at_start_is_waited_for(tmp_path: Path, v
             assert await post_update(http, update(1, "early")) == 200
 
 
-async def test_nobody_is_thrown_out_when_it_gets_ready(tmp_path: Path, vendors: Vendors) -> None:
+async def test_nobody_is_thrown_out_when_it_gets_ready(tmp_path: Path, vendors_apart: Vendors) -> None:
     """Vendors who knock all the time are told 503, then 200, and never meet a closed door in between."""
     with servers.postgresql() as server:
         url = server.url(server.create())
         await asyncio.to_thread(server.stop)
-        settings = {**vendors.environment(), **WEBHOOK_MODE, "DATABASE_URL": url}
+        settings = {**vendors_apart.environment(), **WEBHOOK_MODE, "DATABASE_URL": url}
         async with launched(tmp_path, settings) as bridge, aiohttp.ClientSession(bridge.url) as http:
 
             async def knock(number: int) -> set[int]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
-from tests import browser
 from tests.processes import serving
 
 
@@ -38,15 +37,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running `bridge demo`, shared by the tests of one process."""
     with serving(folder=tmp_path_factory.mktemp("demo"), verb="demo") as address:
         yield address
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    """A real browser."""
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=browser.find(), args=browser.flags())
-        yield launched
-        await launched.close()
 
 
 async def context_of(chromium: Browser, address: str, who: str = "anna", **more: Any) -> BrowserContext:

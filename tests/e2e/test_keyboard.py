@@ -125,6 +125,38 @@ async def test_sending_again_is_never_the_default(chromium: Browser, demo: str) 
     await expect(unknown).to_have_count(0)
 
 
+async def test_reply_that_was_given_up_and_may_have_arrived_asks_before_it_is_sent_again(
+    chromium: Browser, demo: str
+) -> None:
+    """The operator cleared the list; the agent still learns that the customer may have it."""
+    context = await context_of(chromium, demo)
+    lose = {"mode": "lose", "times": 1}
+    said = unique("Avete ancora posto?")
+    say = await context.request.post("/sandbox/api/telegram/say", data={"chat_id": 1003, "text": said})
+    assert say.ok
+    desk = await inbox(await context.new_page())
+    await open_thread(desk, said)
+    assert (await context.request.put("/sandbox/api/vendor/telegram", data=lose)).ok
+    await desk.get_by_role("textbox", name="Reply", exact=True).fill(unique("Per due, sì"))
+    await desk.keyboard.press("Enter")
+    unknown = desk.get_by_role("group", name="We don't know if it arrived")
+    await expect(unknown).to_be_visible()
+    waiting = await (await context.request.get("/api/deliveries?state=unknown")).json()
+    lost = max(waiting["items"], key=lambda one: one["since"])
+    give_up = await context.request.post(f"/api/messages/{lost['id']}/give-up", headers={"Origin": demo})
+    assert give_up.ok
+    await expect(unknown).to_have_count(0)
+    await expect(desk.get_by_text("Given up. It may have arrived, in part at least.")).to_be_visible()
+    await desk.get_by_role("button", name="Try again").click()
+    dialog = desk.get_by_role("dialog", name="Send it again?")
+    await expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    await desk.keyboard.press("Enter")
+    await expect(dialog).to_have_count(0)
+    await desk.get_by_role("button", name="Try again").click()
+    await dialog.get_by_role("button", name="Send again").click()
+    await expect(desk.get_by_text("Given up. It may have arrived, in part at least.")).to_have_count(0)
+
+
 async def test_system_colours_show_where_the_focus_is_and_what_is_chosen(
     chromium: Browser, demo: str
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from bridge.sandbox.vendors import Vendors
 from tests.bridges import serving
 from tests.gateways import Desk, Json
+from tests.store.test_feeds import put, vacuum_into
 from tests.webhooks import WEBHOOK_MODE
 
 
@@ -54,10 +55,10 @@ async def test_f25_page_that_reconnects_gets_what_it_missed(desk: Desk) -> None:
 
 
 async def test_f25_page_resumes_over_a_killed_gateway(
-    tmp_path: Path, postgresql_url: str, vendors: Vendors
+    tmp_path: Path, database_url: str, vendors: Vendors
 ) -> None:
     """The cursor means the same to the next process."""
-    async with serving(tmp_path, postgresql_url, vendors, WEBHOOK_MODE) as (bridge, desk):
+    async with serving(tmp_path, database_url, vendors, WEBHOOK_MODE) as (bridge, desk):
         page = Page(desk)
         await page.read()
         wanted = await customers_write(desk, 0, 20)
@@ -67,6 +68,25 @@ async def test_f25_page_resumes_over_a_killed_gateway(
         await asyncio.to_thread(bridge.start)
         await page.read(*wanted, *[f"{number}" for number in range(20, 40)])
         assert sorted(page.texts.values(), key=int) == [f"{number}" for number in range(40)]
+
+
+async def test_f25_page_of_a_database_that_was_restored_is_told_to_reload(
+    tmp_path: Path, sqlite_url: str, vendors: Vendors
+) -> None:
+    """It shows what is not there any more, although its cursor would fit by now."""
+    file, backup = Path(sqlite_url.removeprefix("sqlite:///")), tmp_path / "backup.db"
+    async with serving(tmp_path, sqlite_url, vendors, WEBHOOK_MODE) as (bridge, desk):
+        page = Page(desk)
+        await page.read(*await customers_write(desk, 0, 4))
+        await asyncio.to_thread(vacuum_into, backup, file)
+        await page.read(*await customers_write(desk, 4, 8))
+        await asyncio.to_thread(bridge.stop)
+        put(backup, file)
+        await asyncio.to_thread(bridge.start)
+        await customers_write(desk, 8, 28)
+        async with desk.http.ws_connect("/api/live", params={"cursor": page.cursor}) as socket:
+            frame = await socket.receive_json(timeout=30)
+        assert frame["type"] == "reset"
 
 
 async def test_f25_page_with_a_cursor_of_another_database_is_told_to_reload(desk: Desk) -> None:

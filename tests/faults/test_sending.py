@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
+import yarl
 
-from bridge.ids import new_id, now_ms
+from bridge.ids import new_id
 from bridge.models import Limits
 from bridge.sandbox.vendors import Vendors
 from bridge.store import engine, replies
+from bridge.store.outgoing import Carrier, Draft
+from tests import proxies
 from tests.gateways import Desk, Json, running, until
-from tests.webhooks import post_form
+from tests.webhooks import WEBHOOK_MODE, post_form, post_update, update
 
 NUMBER = "+393331234567"
 SHOWN = "+39 333 123 4567"
@@ -73,6 +77,38 @@ async def test_f11_send_whose_answer_was_lost_is_not_sent_twice(desk: Desk, vend
     assert (bot_texts(vendors), sms_texts(vendors)) == (["once"], ["once too"])
 
 
+async def test_f11_f36_network_that_cuts_or_swallows_a_call_makes_no_copy(
+    tmp_path: Path, database_url: str, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vendor has each of them, once, and we have an answer to none."""
+    async with proxies.before(yarl.URL(vendors.telegram_base).port or 0) as network:
+        settings = {
+            "TELEGRAM_API_BASE": f"http://127.0.0.1:{network.port}", "BRIDGE_SEND_TIMEOUT": "2",
+            **WEBHOOK_MODE,
+        }  # fmt: skip
+        async with running(tmp_path, database_url, vendors, monkeypatch, settings) as desk:
+            assert await post_update(desk.http, update(1, "Buongiorno")) == 200
+            chat = await desk.conversation("Giulia")
+            await desk.becomes(await desk.reply(chat, "warm"), "sent")
+            await network.turn("cut")
+            await desk.becomes(await desk.reply(chat, "cut"), "unknown")
+            assert network.cut
+            await network.turn("mute")
+            swallowed = await desk.reply(chat, "swallowed")
+            await desk.becomes(await settled(desk, chat, "cut"), "sent")
+            await desk.becomes(swallowed, "unknown")
+            await network.turn("pass")
+            await settled(desk, chat, "swallowed")
+            await desk.becomes(await desk.reply(chat, "well again"), "sent")
+        assert bot_texts(vendors) == ["warm", "cut", "swallowed", "well again"]
+
+
+async def settled(desk: Desk, chat: str, text: str) -> Json:
+    """An agent looks at the phone, and says that a reply is there."""
+    reply = next(message for message in await desk.messages(chat) if message["text"] == text)
+    return await desk.post(f"/api/messages/{reply['id']}/settle", {"as": "arrived"})
+
+
 async def test_f13_pause_that_the_vendor_asks_for_is_kept_by_the_whole_bot(
     desk: Desk, vendors: Vendors
 ) -> None:
@@ -123,6 +159,18 @@ async def test_f13_hint_and_courtesy_keep_the_pause_too(desk: Desk, vendors: Ven
     assert {entry["call"].lower() for entry in others} == {"sendmessage"}
     stopped = datetime.fromisoformat(first["at"])
     assert min((datetime.fromisoformat(entry["at"]) - stopped).total_seconds() for entry in others) >= 3
+
+
+async def test_f16_text_that_a_vendor_could_take_for_markup_is_sent_as_it_is(
+    desk: Desk, vendors: Vendors
+) -> None:
+    """Half a bold word, a broken tag, a backslash: replies carry no markup, so nothing can be misread."""
+    chat = await giulia(desk)
+    texts = ["*due_ [tre](quattro", "<b>Sì</i> &amp; <", "``` \\_ ~~|| {{x}}", "/start @tutti #1"]
+    for text in texts:
+        await desk.becomes(await desk.reply(chat, text), "sent")
+    assert bot_texts(vendors) == texts
+    assert not any("parse_mode" in entry["params"] for entry in vendors.telegram.sent)
 
 
 async def test_f17_customer_who_blocked_the_bot_is_left_in_peace(desk: Desk, vendors: Vendors) -> None:
@@ -189,10 +237,10 @@ async def test_f30_reply_whose_wake_up_was_lost_is_found(
     """Another node committed and died before it rang: the sweep sends it all the same."""
     chat = await giulia(desk)
     me, channels = await desk.get("/api/me"), (await desk.get("/api/channels"))["items"]
-    carrier = replies.Carrier(label="Telegram", limits=Limits(text=4096, part=4096), pulled=False)
-    draft = replies.Draft(
+    carrier = Carrier(label="Telegram", limits=Limits(text=4096, part=4096), pulled=False)
+    draft = Draft(
         id=new_id(), conversation_id=chat, agent_id=me["id"], kind="reply", text="unheard",
-        client_id="unheard", deadline_at=now_ms() + 60_000,
+        client_id="unheard", lifetime=60_000,
         carriers={channel["id"]: carrier for channel in channels},
     )  # fmt: skip
     database = engine.connect(database_url)
@@ -210,6 +258,20 @@ async def shows(page: aiohttp.ClientWebSocketResponse, message_id: str) -> bool:
         frame = await page.receive_json(timeout=30)
         if frame["type"] == "message" and frame["message"]["id"] == message_id:
             return True
+
+
+async def test_f31_retries_of_everybody_make_one_copy(desk: Desk, vendors: Vendors) -> None:
+    """The page asks again, the vendor fails again and again, and the customer gets one message."""
+    chat = await giulia(desk)
+    await vendors.telegram.turn("5xx", times=3)
+    path, body = f"/api/conversations/{chat}/messages", {"text": "once", "client_id": new_id()}
+    answers = await asyncio.gather(*(desk.post(path, body) for _ in range(10)))
+    assert len({answer["id"] for answer in answers}) == 1
+    await desk.becomes(answers[0], "sent")
+    assert [await desk.post(path, body) for _ in range(3)]
+    await desk.becomes(await desk.reply(chat, "and that is all"), "sent")
+    assert bot_texts(vendors) == ["once", "and that is all"]
+    assert len([entry for entry in calls(vendors, "502") if entry["call"].lower() == "sendmessage"]) == 3
 
 
 async def test_f36_send_that_hangs_is_given_up_and_stops_nobody_else(

@@ -90,6 +90,18 @@ async def test_fault_for_a_number_of_calls_ends_by_itself(vendors: Vendors, bot:
     assert vendors.telegram.knobs.mode == "ok"
 
 
+async def test_fault_for_a_number_of_calls_spares_a_bot_that_polls(vendors: Vendors, bot: Bot) -> None:
+    """Else chance would say whether the send under test is hit, or a poll beside it."""
+    await vendors.telegram.say("hi")
+    await vendors.telegram.turn("5xx", times=1)
+    assert len(await bot.get_updates()) == 1
+    with pytest.raises(ClientDecodeError):
+        await bot.send_message(1001, "x")
+    await vendors.telegram.turn("5xx")
+    with pytest.raises(ClientDecodeError):
+        await bot.get_updates()
+
+
 async def test_customers_words_wait_while_their_vendor_is_down(
     vendors: Vendors, bot: Bot, receiver: Receiver
 ) -> None:

@@ -123,11 +123,51 @@ async def test_service_sends_and_shows_its_number(vendors: Vendors, twilio: Clie
     service = twilio.messaging.v1.services(account.service)
     assert (await service.fetch_async()).inbound_request_url == account.webhook
     assert [n.phone_number for n in await service.phone_numbers.list_async()] == [account.number]
+    assert await service.short_codes.list_async() == []
     [number] = await twilio.incoming_phone_numbers.list_async(phone_number=account.number)
     assert number.sms_url == account.webhook
     await twilio.incoming_phone_numbers(account.number_sid).update_async(sms_url="https://new.example.com")
     assert account.webhook == "https://new.example.com"
     assert (await twilio.api.accounts(account.sid).fetch_async()).status == "active"
+
+
+async def test_list_is_read_page_by_page_whatever_comes_meanwhile(vendors: Vendors, twilio: Client) -> None:
+    """Newest first, with the filters in the next page's address, which begins after a SID."""
+    number = vendors.sms.account.number
+    for text in range(5):
+        await vendors.sms.say(f"{text}", sender=MARCO)
+        await twilio.messages.create_async(to=MARCO, from_=number, body="an answer")
+    page = await twilio.messages.page_async(to=number, page_size=2)
+    read = [message.body for message in page]
+    while page.next_page_url:
+        assert "To=%2B390546010200" in page.next_page_url
+        await vendors.sms.say("meanwhile", sender=MARCO)
+        page = await twilio.messages.get_page_async(page.next_page_url)
+        read += [message.body for message in page]
+    assert read == ["4", "3", "2", "1", "0"]
+    back = await page.previous_page_async()
+    assert [message.body for message in back] == ["2", "1"]
+
+
+async def test_page_after_a_message_that_is_not_there_is_refused(vendors: Vendors, twilio: Client) -> None:
+    """A cursor is a message's."""
+    base = f"{vendors.twilio_base}/2010-04-01/Accounts/{vendors.sms.account.sid}/Messages.json"
+    answer = await twilio.request_async("GET", f"{base}?Page=1&PageToken=PASM0")
+    assert answer.status_code == 400
+
+
+async def test_customers_message_is_in_the_list_with_its_files(vendors: Vendors, twilio: Client) -> None:
+    """What a webhook lost can be had here: who, what, when, and how many files, which have a list too."""
+    account = vendors.sms.account
+    said = await vendors.sms.say("guarda", sender=MARCO, media=[samples.photo(), samples.of("document")])
+    [found] = await twilio.messages.list_async(to=account.number)
+    assert (found.sid, found.from_, found.body, found.num_media) == (said.sid, MARCO, "guarda", "2")
+    assert (found.direction, found.status, found.messaging_service_sid) == (
+        "inbound", "received", account.service,
+    )  # fmt: skip
+    assert found.date_sent == said.created.replace(microsecond=0)
+    files = await twilio.messages(said.sid).media.list_async()
+    assert [file.content_type for file in files] == ["image/jpeg", "application/pdf"]
 
 
 async def test_inbound_is_signed_over_the_public_url(receiver: Receiver) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ from bridge.store.engine import Database
 from bridge.store.replies import Accepted
 from bridge.store.tables import addresses, messages
 from bridge.store.tables import attempts as attempt_rows
+from bridge.store.tables import changes as change_rows
 from bridge.store.tables import lanes as lane_rows
 from tests.store.test_inbound import hello, rows, take
-from tests.store.test_replies import DEADLINE, Desk, desk
+from tests.store.test_replies import LIFETIME, Desk, desk
 
 __all__ = ["desk"]
 
@@ -185,9 +187,9 @@ async def test_duty_is_held_by_one_owner(sender: Sender) -> None:
     """While the lease runs nobody else gets it; given back, it is free at once."""
     database = sender.desk.database
     assert await database.write(lambda tx: duties.take(tx, "send", "node-b", LEASE)) is None
-    assert await database.write(lambda tx: duties.keep(tx, "send", "node-a", 1, LEASE))
-    assert not await database.write(lambda tx: duties.keep(tx, "send", "node-b", 1, LEASE))
-    await database.write(lambda tx: duties.give_back(tx, "send", "node-a", 1))
+    assert await database.write(lambda tx: duties.keep(tx, "send", "node-a", 1, LEASE)) == ""
+    assert await database.write(lambda tx: duties.keep(tx, "send", "node-b", 1, LEASE)) is None
+    await database.write(lambda tx: duties.give_back(tx, "send", "node-a"))
     assert await database.write(lambda tx: duties.take(tx, "send", "node-b", LEASE)) == 2
 
 
@@ -275,6 +277,60 @@ async def test_late_word_of_an_old_owner_sends_nothing_again_that_is_unknown(sen
     ]
 
 
+async def test_late_word_moves_no_lane(sender: Sender) -> None:
+    """The reply was tried again, and its lane rests for news of that: what follows must not leave before."""
+    desk, attempt = sender.desk, await sender.start()
+    assert attempt
+    await desk.accept(desk.draft("and more"))
+    await desk.database.write(lambda tx: attempts.abandoned(tx, desk.channel, 2, 1))
+    await desk.settle(sender.message_id, "again")
+    await desk.database.write(lambda tx: tx.run(sa.text("UPDATE duties SET until = 0")))
+    assert await desk.database.write(lambda tx: duties.take(tx, "send", "node-b", LEASE)) == 2
+    second = await sender.start(epoch=2)
+    assert second
+    await sender.finish(second, "unknown", "unknown", wait=60_000)
+    await sender.finish(attempt, "rejected", "rejected")
+    assert await sender.status() == "unknown"
+    assert await sender.due() == []
+
+
+async def test_node_that_lost_its_duty_ends_no_reply(sender: Sender) -> None:
+    """It looked when the customer wanted nothing, and slept; its successor sends what it refuses (I4)."""
+    desk = sender.desk
+    await desk.database.write(lambda tx: tx.run(sa.text("UPDATE duties SET until = 0")))
+    assert await desk.database.write(lambda tx: duties.take(tx, "send", "node-b", LEASE)) == 2
+    attempt = await sender.start(epoch=2)
+    assert attempt
+    end = outcome_of(sender, "", "rejected", "rejected", duty="send", epoch=1)
+    await desk.database.write(lambda tx: attempts.finish(tx, [end]))
+    assert await sender.status() == "sending"
+    await sender.finish(attempt, "accepted", "sent", external_id="X1")
+    assert await sender.status() == "sent"
+
+
+async def test_unknown_reply_is_not_ended_by_who_knows_nothing_of_it(sender: Sender) -> None:
+    """A node slept with the reply in hand, and has the duty again: its successor tried it meanwhile (I6)."""
+    desk = sender.desk
+    assert await sender.start()
+    await desk.database.write(lambda tx: tx.run(sa.text("UPDATE duties SET until = 0")))
+    assert await desk.database.write(lambda tx: duties.take(tx, "send", "node-a", LEASE)) == 2
+    await desk.database.write(lambda tx: attempts.abandoned(tx, desk.channel, 2, 1))
+    end = outcome_of(sender, "", "rejected", "expired", duty="send", epoch=2)
+    await desk.database.write(lambda tx: attempts.finish(tx, [end]))
+    assert await sender.status() == "unknown"
+
+
+async def test_receipt_reaches_a_reply_that_an_agent_knew_to_be_there(sender: Sender) -> None:
+    """The agent was faster than the frozen node, which alone knows the vendor's name for it."""
+    attempt = await sender.start()
+    assert attempt
+    await sender.finish(attempt, "unknown", "unknown")
+    await sender.desk.settle(sender.message_id, "arrived")
+    await sender.finish(attempt, "accepted", "sent", external_id="X1")
+    await sender.receipt("X1", "delivered")
+    assert await sender.status() == "delivered"
+
+
 async def test_first_part_that_arrived_after_all_lets_the_rest_follow(sender: Sender) -> None:
     """The look-up finds the beginning of a long reply: the lane goes on with what comes next."""
     desk, attempt = sender.desk, await sender.start()
@@ -343,6 +399,17 @@ async def test_receipts_only_move_forward(sender: Sender, order: list[str], end:
     assert await sender.status() == end
 
 
+async def test_receipts_of_one_commit_mean_what_they_mean_apart(sender: Sender) -> None:
+    """What comes too late to fail a reply must not hide what came after it."""
+    attempt = await sender.start()
+    assert attempt
+    await sender.finish(attempt, "accepted", "sent", external_id="X1")
+    await sender.receipt("X1", "delivered")
+    words = [Receipt(external_id="X1", status="failed"), Receipt(external_id="X1", status="read")]
+    await take(sender.desk.database, sender.desk.channel, *words)
+    assert await sender.status() == "read"
+
+
 async def test_receipt_that_came_first_is_applied(sender: Sender) -> None:
     """The vendor's callback can overtake the answer to our own call."""
     attempt = await sender.start()
@@ -389,7 +456,7 @@ async def test_only_what_failed_is_sent_again(sender: Sender) -> None:
     await sender.receipt("X1", "delivered")
     await sender.receipt("X0", "failed")
     assert await sender.status() == "failed"
-    await desk.database.write(lambda tx: handling.retry(tx, sender.message_id, DEADLINE))
+    await desk.database.write(lambda tx: handling.retry(tx, sender.message_id, LIFETIME))
     (head,) = await desk.database.read(lambda tx: lanes.heads(tx, desk.channel, [desk.conversation_id]))
     assert head.sent == {1}
     attempt = await sender.start(0)
@@ -398,6 +465,43 @@ async def test_only_what_failed_is_sent_again(sender: Sender) -> None:
     assert await sender.status() == "sent"
     await sender.receipt("X2", "delivered")
     assert await sender.status() == "delivered"
+
+
+async def told_of(sender: Sender) -> int:
+    """How often pages were told of the sender's message."""
+    found = await rows(sender.desk.database, change_rows)
+    return sum(row.subject_id == sender.message_id for row in found)
+
+
+async def test_pages_are_told_of_every_state(sender: Sender) -> None:
+    """Whichever part leaves, and however late its word: what a page was not told of it shows as it was."""
+    seen: list[tuple[str, int]] = []
+
+    async def look() -> None:
+        seen.append((await sender.status(), await told_of(sender)))
+
+    async def start(part: int) -> str:
+        attempt = await sender.start(part)
+        assert attempt
+        await look()
+        return attempt
+
+    async def end(attempt: str, outcome: str, status: str) -> None:
+        await sender.finish(attempt, outcome, status, external_id=f"X{attempt}")
+        await look()
+
+    await look()
+    first = await start(0)
+    await end(first, "unknown", "unknown")
+    await sender.desk.settle(sender.message_id, "again")
+    await end(await start(0), "accepted", "sending")
+    await end(await start(1), "not_sent", "queued")
+    await end(await start(1), "accepted", "sent")
+    await sender.receipt(f"X{first}", "failed")
+    await end(first, "accepted", "sending")
+    assert seen[-1][0] == "failed"
+    untold = [after for before, after in pairwise(seen) if before[0] != after[0] and before[1] == after[1]]
+    assert untold == []
 
 
 async def test_page_acknowledges_what_it_shows(desk: Desk) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from bridge.models import Aside, Edit, Event, Ignored, Inbound, Media, Receipt, Standing
+from bridge.ids import now_ms
+from bridge.models import AddressState, Aside, Edit, Event, Ignored, Inbound, Media, Receipt, Standing
 from bridge.store.engine import Database, Row
 from bridge.store.failures import BadData
 from bridge.store.inbound import Intake, Taken, receive
+from bridge.store.messages import views
 from bridge.store.tables import (
     activity,
     addresses,
@@ -102,17 +104,52 @@ async def test_album_is_one_message_with_several_files(database: Database, chann
     assert sorted(row.ref for row in files) == ["f1", "f2", "f3"]
 
 
+def part(number: int, text: str = "", **more: Any) -> Inbound:
+    """A picture of an album, with what is written below."""
+    photo = (Media(kind="image", ref=f"f{number}"),)
+    return hello(number, kind="image", album="7:a", media=photo, text=text, **more)
+
+
+def below(number: int, text: str, **more: Any) -> Edit:
+    """What is written below a picture of an album from now on."""
+    key = f"edit:{number}:{text}"
+    return Edit(key=key, urn="telegram:7", external_id=f"7:{number}", text=text, album="7:a", **more)
+
+
 async def test_every_caption_of_an_album_is_kept(database: Database, channel: int) -> None:
     """A customer may write under each picture, not only under the first that comes."""
-    photo = (Media(kind="image", ref="f"),)
-    parts = [
-        hello(number, kind="image", album="7:a", media=photo, text=text)
-        for number, text in enumerate(("", "davanti", "dietro", "", "sotto"))
-    ]
+    parts = [part(number, text) for number, text in enumerate(("", "davanti", "dietro", "", "sotto"))]
     await take(database, channel, *parts[:3])
     await take(database, channel, *parts[3:])
     (message,) = await rows(database, messages)
     assert message.text == "davanti\ndietro\nsotto"
+
+
+async def test_f24_caption_of_any_picture_of_an_album_can_be_edited(database: Database, channel: int) -> None:
+    """It changes its own part of the message, which says all of them and keeps every version."""
+    first = part(2, "davanti", reply_to="7:1", data={"forwarded_from": "Ada"})
+    await take(database, channel, hello(1), first)
+    await take(database, channel, part(3, reply_to="7:1"), part(4, "sotto", reply_to="7:1"))
+    changes = [below(4, "sopra"), below(3, "dietro"), below(2, "avanti", data={"forwarded_from": "Eva"})]
+    for change in changes:
+        await take(database, channel, change)
+    (_, message) = await rows(database, messages, "seq")
+    (shown,) = (await database.read(lambda tx: views(tx, [message.id]))).values()
+    assert shown.text == "avanti\ndietro\nsopra"
+    assert shown.data == {"forwarded_from": "Eva"}
+    assert shown.reply_to
+    assert shown.reply_to.seq == 1
+    before = {row.text for row in await rows(database, versions)}
+    assert before == {"davanti\nsotto", "davanti\nsopra", "davanti\ndietro\nsopra"}
+
+
+async def test_f24_caption_of_an_album_that_is_edited_early_waits(database: Database, channel: int) -> None:
+    """The album has begun, and this picture of it is still on its way."""
+    await take(database, channel, part(1, "davanti"), below(2, "sopra"))
+    await take(database, channel, part(2, "sotto"))
+    (message,) = await rows(database, messages)
+    assert message.text == "davanti\nsopra"
+    assert [row.text for row in await rows(database, versions)] == ["davanti\nsotto"]
 
 
 async def test_album_sent_twice_at_once_stays_one_message(database: Database, channel: int) -> None:
@@ -133,6 +170,15 @@ async def test_edit_keeps_both_versions(database: Database, channel: int) -> Non
     assert message.text == "message one"
     assert message.edited_at is not None
     assert [row.text for row in await rows(database, versions)] == ["message 1"]
+
+
+async def test_edit_changes_only_what_its_writer_wrote(database: Database, channel: int) -> None:
+    """Whoever else edits in the same commit, and whatever a vendor's ids look like."""
+    await take(database, channel, hello(1))
+    own = Edit(key="update:2", urn="telegram:7", external_id="7:1", text="better")
+    await take(database, channel, own, replace(own, key="update:3", urn="telegram:8", text="worse"))
+    (message,) = await rows(database, messages)
+    assert message.text == "better"
 
 
 async def test_edit_keeps_what_the_message_answers(database: Database, channel: int) -> None:
@@ -162,6 +208,43 @@ async def test_edit_beside_its_message_in_one_batch(database: Database, channel:
     assert message.text == "better"
 
 
+async def test_f24_edit_that_is_here_before_its_message_is_applied_to_it(
+    database: Database, channel: int
+) -> None:
+    """The vendor was told to send the message again, and had the edit on its way: both versions are kept."""
+    await take(database, channel, hello(1))
+    edit = Edit(key="update:3", urn="telegram:7", external_id="7:2", text="better", data={"entities": []})
+    await take(database, channel, replace(edit, key="update:4", text="good"), edit)
+    writer = Writer(database)  # as messages come in: one call that commits by itself
+    await writer.write(receive, Intake(channel, (hello(2), hello(5))))
+    await writer.close()
+    await take(database, channel, hello(2))
+    (_, message, after) = await rows(database, messages, "seq")
+    assert (message.text, message.data, after.text) == ("better", '{"entities":[]}', "message 5")
+    assert [row.text for row in await rows(database, versions)] == ["message 2"]
+    assert {row.key for row in await rows(database, events)} == {f"update:{n}" for n in range(1, 6)}
+
+
+async def test_f24_edit_that_is_the_first_word_of_a_customer_waits(database: Database, channel: int) -> None:
+    """It makes no conversation; that comes with its message."""
+    await take(database, channel, Edit(key="update:2", urn="telegram:7", external_id="7:1", text="better"))
+    assert await rows(database, conversations) == []
+    taken = await take(database, channel, hello(1))
+    assert taken.new == 1
+    assert [row.text for row in await rows(database, messages)] == ["better"]
+
+
+async def test_f24_early_edit_is_applied_by_a_repeat_of_its_message(database: Database, channel: int) -> None:
+    """The node ended between the message and the edit; no 2xx was given, so the message comes again."""
+    await take(database, channel, hello(1))
+    await take(database, channel, Edit(key="update:2", urn="telegram:7", external_id="7:9", text="better"))
+    moved = sa.update(events).where(events.c.key == "early:7:9").values(key="early:7:1")
+    await database.write(lambda tx: tx.run(moved))
+    taken = await take(database, channel, hello(1))
+    assert taken.new == 0
+    assert [row.text for row in await rows(database, messages)] == ["better"]
+
+
 async def test_quoted_message_is_found(database: Database, channel: int) -> None:
     """An answer to a message shows which one."""
     await take(database, channel, hello(1), hello(2, chat=8))
@@ -188,6 +271,46 @@ async def test_opt_out_outlives_messages_and_blocks(database: Database, channel:
     await take(database, channel, replace(stop, key="start", state="open", opt_in=True))
     (address,) = await rows(database, addresses)
     assert (address.state, address.consent_source) == ("open", "start")
+
+
+@pytest.mark.parametrize(
+    ("words", "ends"),
+    [
+        # As their webhooks bring them; with a number: heard late, said so many minutes ago.
+        (["stop", "start 5"], "opted_out"),
+        (["start 5", "stop"], "opted_out"),
+        (["stop 5", "start"], "open"),
+        (["start", "stop 5"], "open"),  # also of a number that was open when START came
+        (["start", "stop 0"], "opted_out"),  # too near to each other, by two clocks, to be sure
+        (["stop 5", "stop 1", "start 3"], "opted_out"),  # STOP was said again since
+        (["start 5", "start 1", "stop 3"], "open"),
+        (["stop 5", "start 3", "stop 1"], "opted_out"),
+        (["stop 5", "start 5"], "open"),  # within a second: in the order of the vendor's list
+        (["stop 3", "start 5", "stop 4"], "opted_out"),
+        (["stop 5", "start 3", "start 1", "stop"], "opted_out"),
+    ],
+)
+async def test_last_word_counts_whenever_it_is_heard(
+    database: Database, channel: int, words: list[str], ends: str
+) -> None:
+    """What no webhook brought is found minutes later, and undoes nothing that was said since (I7)."""
+    await take(database, channel, hello(1))
+    for number, (word, _, minutes) in enumerate(said.partition(" ") for said in words):
+        at = now_ms() - int(minutes) * 60_000 if minutes else None
+        state: AddressState = "opted_out" if word == "stop" else "open"
+        is_start = word == "start"
+        said = Standing(key=f"w{number}", urn="telegram:7", state=state, opt_in=is_start, at=at)
+        await take(database, channel, said)
+    (address,) = await rows(database, addresses)
+    assert address.state == ends
+
+
+async def test_word_that_is_said_again_is_no_news(database: Database, channel: int) -> None:
+    """One line in the thread for each real change."""
+    start = Standing(key="start", urn="telegram:7", state="open", opt_in=True)
+    stop = replace(start, key="stop", state="opted_out", opt_in=False)
+    await take(database, channel, hello(1), start, stop, replace(stop, key="again"))
+    assert [row.kind for row in await rows(database, activity)] == ["address"]
 
 
 async def test_blocked_address_opens_when_the_customer_writes(database: Database, channel: int) -> None:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import TypeVar
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 
 from bridge.errors import Conflict, Invalid
-from bridge.models import Receipt
-from bridge.store import attempts, channels, duties, handling, lanes, replies, uploads
-from bridge.store.engine import Database, Tx, Work, connect
+from bridge.models import Edit, Ignored, Receipt
+from bridge.store import attempts, channels, duties, handling, lanes, parked, replies, uploads
+from bridge.store.engine import Database, Tx, Work
 from bridge.store.files import Stored
 from bridge.store.inbound import Intake, receive
-from bridge.store.tables import conversations
+from bridge.store.outgoing import Draft
+from bridge.store.postgresql import PostgresDatabase
+from bridge.store.replies import Accepted
+from bridge.store.tables import conversations, events, messages
 from bridge.store.tables import lanes as lane_rows
 from tests.gateways import until
 from tests.store.test_attempts import Sender, outcome_of, sender, wish_of
@@ -24,15 +29,30 @@ from tests.store.test_replies import Desk, desk
 
 __all__ = ["desk", "sender"]
 
+T = TypeVar("T")
+
 _WAITING = sa.text(
     "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
 
 
+class Counting(PostgresDatabase):
+    """Says how often work was begun: more often than there was work where some was in the way of others."""
+
+    tries = 0
+
+    async def write(self, work: Work[T]) -> T:
+        async def counted(tx: Tx) -> T:
+            self.tries += 1
+            return await work(tx)
+
+        return await super().write(counted)
+
+
 @pytest.fixture
-async def database(postgresql_url: str) -> AsyncIterator[Database]:
+async def database(postgresql_url: str) -> AsyncIterator[Counting]:
     """SQLite has one writer: there two transactions are never at work at once."""
-    opened = connect(postgresql_url)
+    opened = Counting(make_url(postgresql_url))
     yield opened
     await opened.close()
 
@@ -81,7 +101,7 @@ async def test_reply_that_commits_while_the_one_before_ends_keeps_its_lane_awake
 async def test_duty_is_taken_over_only_when_what_its_owner_started_can_be_seen(sender: Sender) -> None:
     """An attempt that the next owner did not find would stay open for ever (F17)."""
     desk, database = sender.desk, sender.desk.database
-    await database.write(lambda tx: duties.give_back(tx, "send", "node-a", sender.epoch))
+    await database.write(lambda tx: duties.give_back(tx, "send", "node-a"))
 
     async def start(tx: Tx) -> object:
         return await attempts.start(tx, [wish_of(sender)])
@@ -94,6 +114,31 @@ async def test_duty_is_taken_over_only_when_what_its_owner_started_can_be_seen(s
     await side_by_side(database, start, take_over)
     assert await sender.status() == "unknown"
     assert await sender.start() is None
+
+
+@pytest.mark.parametrize("late_first", [True, False])
+async def test_f29_late_word_and_the_next_start_are_decided_one_after_the_other(
+    sender: Sender, late_first: bool
+) -> None:
+    """That the first never left, and that the second leaves: each must know of the other (I3)."""
+    desk, database = sender.desk, sender.desk.database
+    (later,) = await desk.accept(desk.draft("later"))
+    assert isinstance(later, Accepted)
+    attempt = await sender.start()
+    assert attempt
+    await database.write(lambda tx: attempts.abandoned(tx, desk.channel, 2, 1))
+    never_left = outcome_of(sender, attempt, "not_sent", "queued", wait=1)
+    wish = wish_of(Sender(desk, later.message.id, sender.epoch))
+    started: list[bool] = []
+
+    async def end(tx: Tx) -> object:
+        return await attempts.finish(tx, [never_left])
+
+    async def start(tx: Tx) -> None:
+        started[:] = await attempts.start(tx, [wish])
+
+    await side_by_side(database, *((end, start) if late_first else (start, end)))
+    assert (await sender.status(), started) == (("queued", [False]) if late_first else ("rejected", [True]))
 
 
 async def test_reply_that_commits_while_its_lane_is_tidied_keeps_it_awake(sender: Sender) -> None:
@@ -127,6 +172,30 @@ async def test_receipt_that_commits_beside_its_answer_is_applied(sender: Sender,
     assert await sender.status() == "delivered"
 
 
+async def test_f11_message_that_two_nodes_find_at_once_is_of_one_attempt(sender: Sender) -> None:
+    """Not even of two threads, whose lanes are locked apart: neither sees yet what the other has written."""
+    desk, database = sender.desk, sender.desk.database
+    await take(database, desk.channel, hello(2, chat=8))
+    threads = {row.id for row in await rows(database, conversations)}
+    (thread,) = threads - {desk.conversation_id}
+    other = Desk(database, desk.channel, desk.agent_id, thread)
+    (accepted,) = await other.accept(other.draft())
+    assert isinstance(accepted, replies.Accepted)
+    second = Sender(other, accepted.message.id, sender.epoch)
+    claims = []
+    for one in (sender, second):
+        attempt = await one.start()
+        assert attempt
+        await one.finish(attempt, "unknown", "unknown")
+        claims.append(outcome_of(one, attempt, "accepted", "sent", external_id="SM1", looked_up=True))
+    await side_by_side(
+        database,
+        lambda tx: attempts.finish(tx, claims[:1]),
+        lambda tx: attempts.finish(tx, claims[1:]),
+    )
+    assert [await sender.status(), await second.status()] == ["sent", "unknown"]
+
+
 async def test_message_that_commits_while_the_thread_is_read_stays_unread(desk: Desk) -> None:
     """What the agent has not seen keeps its badge."""
     database = desk.database
@@ -137,6 +206,26 @@ async def test_message_that_commits_while_the_thread_is_read_stays_unread(desk: 
     )
     (conversation,) = await rows(database, conversations)
     assert (conversation.read_seq, conversation.unread) == (1, 1)
+
+
+@pytest.mark.parametrize("edit_first", [True, False])
+@pytest.mark.parametrize("stranger", [True, False])
+async def test_f24_edit_beside_its_message_at_another_node_is_applied(
+    database: Database, channel: int, *, edit_first: bool, stranger: bool
+) -> None:
+    """Neither sees the other before its commit: the customer's address, or their thread, keeps them apart."""
+    if not stranger:
+        await take(database, channel, hello(1))
+    edit = Edit(key="update:3", urn="telegram:7", external_id="7:2", text="better")
+
+    async def change(tx: Tx) -> object:
+        return await receive(tx, [Intake(channel, (edit,))])
+
+    async def write(tx: Tx) -> object:
+        return await receive(tx, [Intake(channel, (hello(2),))])
+
+    await side_by_side(database, *((change, write) if edit_first else (write, change)))
+    assert (await rows(database, messages, "seq"))[-1].text == "better"
 
 
 async def test_work_that_a_deadlock_ended_is_done_again(database: Database, channel: int) -> None:
@@ -157,6 +246,33 @@ async def test_work_that_a_deadlock_ended_is_done_again(database: Database, chan
     assert [row.unread for row in await rows(database, conversations)] == [0, 0]
 
 
+async def test_thread_that_is_written_to_at_this_moment_does_not_end(desk: Desk) -> None:
+    """Many end at once, in no order: they wait for nobody, who could be waiting for them."""
+    database = desk.database
+    await take(database, desk.channel, hello(2, chat=8))
+    resolved = sa.update(conversations).values(status="resolved", resolved_at=1)
+    await database.write(lambda tx: tx.run(resolved))
+    ended: list[int] = []
+
+    async def end(tx: Tx) -> None:
+        ended.append(await handling.end_old(tx, 1000))
+
+    held, go_on = asyncio.Event(), asyncio.Event()
+
+    async def write_to(tx: Tx) -> None:
+        await receive(tx, [Intake(desk.channel, (hello(3),))])
+        held.set()
+        await go_on.wait()
+
+    writing = asyncio.create_task(database.write(write_to))
+    await held.wait()
+    await database.write(end)
+    go_on.set()
+    await writing
+    assert ended == [1]
+    assert [row.ended_at is None for row in await rows(database, conversations, "id")] == [True, False]
+
+
 async def test_reply_into_an_ended_thread_beside_the_customers_next_message_is_sent_there(desk: Desk) -> None:
     """The thread ended last week; the agent answers it in the moment in which a newer one begins."""
     database = desk.database
@@ -171,7 +287,7 @@ async def test_reply_into_an_ended_thread_beside_the_customers_next_message_is_s
     newest = (await rows(database, conversations, "created_at"))[-1]
     (refused,) = outcomes
     assert isinstance(refused, Conflict)
-    assert refused.extra == {"reason": "ended", "current": newest.id}
+    assert refused.extra == {"reason": "ended", "newest": newest.id}
 
 
 async def test_same_reply_at_two_nodes_is_one_message(desk: Desk) -> None:
@@ -179,7 +295,7 @@ async def test_same_reply_at_two_nodes_is_one_message(desk: Desk) -> None:
     drafts = [desk.draft(client_id="once"), desk.draft(client_id="once")]
     outcomes: list[replies.Outcome] = []
 
-    async def send(draft: replies.Draft, tx: Tx) -> None:
+    async def send(draft: Draft, tx: Tx) -> None:
         outcomes.extend(await replies.accept(tx, [draft]))
 
     await side_by_side(desk.database, partial(send, drafts[0]), partial(send, drafts[1]))
@@ -203,15 +319,48 @@ async def test_file_goes_out_with_one_of_two_replies(desk: Desk) -> None:
     ]
     outcomes: list[replies.Outcome] = []
 
-    async def send(draft: replies.Draft, tx: Tx) -> None:
+    async def send(draft: Draft, tx: Tx) -> None:
         outcomes.extend(await replies.accept(tx, [draft]))
 
     await side_by_side(database, partial(send, drafts[0]), partial(send, drafts[1]))
     assert [type(outcome) for outcome in outcomes] == [replies.Accepted, Invalid]
 
 
+@pytest.mark.parametrize("verdict", ["arrived", "again"])
+async def test_verdict_and_reply_in_one_thread_never_wait_in_a_circle(
+    database: Counting, sender: Sender, verdict: str
+) -> None:
+    """An agent settles what is unknown while a colleague replies: both want the thread and its lane."""
+    desk, attempt = sender.desk, await sender.start()
+    assert attempt
+    await sender.finish(attempt, "unknown", "unknown")
+    holds, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold_the_lane(tx: Tx) -> None:
+        await lanes.LOCK.take(tx, [desk.conversation_id])
+        holds.set()
+        await go_on.wait()
+
+    async def wait_for(number: int) -> None:
+        async def look() -> bool:
+            return len(await database.read(lambda tx: tx.run(_WAITING))) == number
+
+        await until(look)
+
+    holding = asyncio.create_task(database.write(hold_the_lane))
+    await holds.wait()
+    database.tries = 0
+    settling = asyncio.create_task(desk.settle(sender.message_id, verdict))
+    await wait_for(1)
+    replying = asyncio.create_task(desk.accept(desk.draft("and more")))
+    await wait_for(2)
+    go_on.set()
+    await asyncio.gather(holding, settling, replying)
+    assert database.tries == 2
+
+
 async def test_messages_and_replies_of_the_same_customers_never_wait_in_a_circle(
-    database: Database, channel: int, desk: Desk
+    database: Counting, channel: int, desk: Desk
 ) -> None:
     """Each circle costs a second: both hold conversations in one order, whatever the customers' addresses."""
     # The address that sorts last has the oldest conversation.
@@ -219,20 +368,75 @@ async def test_messages_and_replies_of_the_same_customers_never_wait_in_a_circle
     for chat in chats:
         await take(database, channel, hello(chat, chat=chat))
     threads = [row.id for row in await rows(database, conversations, "id")]
-    tries = 0
-
-    async def counted(work: Work[object]) -> None:
-        async def run(tx: Tx) -> object:
-            nonlocal tries
-            tries += 1
-            return await work(tx)
-
-        await database.write(run)
-
+    database.tries = 0
     for turn in range(20):
         events = [Intake(channel, (hello(1000 * (turn + 1) + chat, chat=chat),)) for chat in chats]
         drafts = [desk.draft(conversation_id=thread) for thread in threads]
         await asyncio.gather(
-            counted(partial(receive, intakes=events)), counted(partial(replies.accept, drafts=drafts))
+            database.write(partial(receive, intakes=events)),
+            database.write(partial(replies.accept, drafts=drafts)),
         )
-    assert tries == 2 * 20
+    assert database.tries == 2 * 20
+
+
+@pytest.mark.parametrize("replay_first", [True, False])
+@pytest.mark.parametrize("has_place", [True, False])
+async def test_event_that_is_replayed_beside_its_repeat_is_one_message(
+    database: Database, channel: int, *, replay_first: bool, has_place: bool
+) -> None:
+    """The vendor's repeat meets the key that is just taken out and put in again."""
+    strange = hello(2, kind="unsupported", raw="{}", parked="?")
+    await take(
+        database, channel, hello(1), strange if has_place else Ignored(key="update:2", raw="{}", parked="?")
+    )
+    (waiting,), _ = await database.read(lambda tx: parked.page(tx, limit=1))
+    event = await database.read(lambda tx: parked.find(tx, waiting.id))
+    assert event
+
+    async def replay(tx: Tx) -> object:
+        return await parked.put_right(tx, event, [hello(2, text="read")])
+
+    async def repeat(tx: Tx) -> object:
+        return await receive(tx, [Intake(channel, (strange,))])
+
+    await side_by_side(database, *((replay, repeat) if replay_first else (repeat, replay)))
+    assert [row.text for row in await rows(database, messages, "seq")] == ["message 1", "read"]
+    assert [row.state for row in await rows(database, events)] == ["done", "done"]
+
+
+async def test_event_that_is_replayed_twice_at_once_is_one_message(database: Database, channel: int) -> None:
+    """Two commands: the second waits for the first, and finds nothing that waits."""
+    await take(database, channel, Ignored(key="update:2", raw="{}", parked="?"))
+    (waiting,), _ = await database.read(lambda tx: parked.page(tx, limit=1))
+    event = await database.read(lambda tx: parked.find(tx, waiting.id))
+    assert event
+    outcomes = []
+
+    async def replay(tx: Tx) -> None:
+        outcomes.append(await parked.put_right(tx, event, [hello(2)]))
+
+    await side_by_side(database, replay, replay)
+    assert outcomes[1] is None
+    assert len(await rows(database, messages)) == 1
+
+
+@pytest.mark.parametrize("given_up_first", [True, False])
+async def test_reply_that_is_given_up_while_it_starts_is_one_or_the_other(
+    sender: Sender, *, given_up_first: bool
+) -> None:
+    """Sent and said to be given up, it would be sent again by whoever wonders (I6)."""
+    started: list[bool] = []
+    refused: list[Conflict] = []
+
+    async def start(tx: Tx) -> None:
+        started[:] = await attempts.start(tx, [wish_of(sender)])
+
+    async def give_up(tx: Tx) -> None:
+        try:
+            await handling.give_up(tx, sender.message_id)
+        except Conflict as error:
+            refused.append(error)
+
+    await side_by_side(sender.desk.database, *((give_up, start) if given_up_first else (start, give_up)))
+    assert (started, bool(refused)) == ([not given_up_first], not given_up_first)
+    assert await sender.status() == ("rejected" if given_up_first else "sending")

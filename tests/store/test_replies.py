@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from bridge.errors import BridgeError, Conflict, Invalid, NotFound
-from bridge.ids import new_id, now_ms
+from bridge.ids import new_id
 from bridge.models import Limits, Standing
 from bridge.store import agents, attempts, channels, duties, handling, uploads
 from bridge.store import lanes as lane_views
@@ -18,13 +18,14 @@ from bridge.store.attempts import Finish, Start
 from bridge.store.engine import Database, Tx
 from bridge.store.files import Stored
 from bridge.store.inbound import Intake, receive
-from bridge.store.replies import Accepted, Carrier, Changed, Draft, Outcome, accept
+from bridge.store.outgoing import Carrier, Draft, Route
+from bridge.store.replies import Accepted, Changed, Outcome, accept
+from bridge.store.tables import addresses, conversations, lanes, messages
 from bridge.store.tables import attempts as attempt_table
 from bridge.store.tables import channels as channel_table
-from bridge.store.tables import conversations, lanes, messages
 from tests.store.test_inbound import hello, rows, take
 
-DEADLINE = now_ms() + 24 * 3600 * 1000
+LIFETIME = 24 * 3600 * 1000
 LIMITS = Limits(text=100, part=100, files=2, file_size=1000)
 
 
@@ -42,7 +43,7 @@ class Desk:
         carrier = Carrier(label="Telegram", limits=LIMITS, pulled=more.pop("pulled", False))
         defaults: dict[str, Any] = {
             "id": new_id(), "conversation_id": self.conversation_id, "agent_id": self.agent_id,
-            "kind": "reply", "client_id": new_id(), "deadline_at": DEADLINE,
+            "kind": "reply", "client_id": new_id(), "lifetime": LIFETIME,
             "carriers": {self.channel: carrier},
         }  # fmt: skip
         return Draft(text=text, **(defaults | more))
@@ -62,7 +63,7 @@ class Desk:
         carriers = {self.channel: Carrier(label="Telegram", limits=limits, pulled=False)}
         await self.database.write(
             lambda tx: handling.settle(
-                tx, message_id, self.agent_id, verdict, carriers=carriers, deadline_at=DEADLINE
+                tx, message_id, self.agent_id, verdict, carriers=carriers, lifetime=LIFETIME
             )
         )
 
@@ -196,7 +197,18 @@ async def test_reply_goes_where_the_customer_is(desk: Desk) -> None:
     (refused,) = await desk.accept(desk.draft("Di nuovo"))
     assert isinstance(refused, Conflict)
     newest = (await rows(database, conversations, "created_at"))[-1]
-    assert refused.extra == {"reason": "ended", "current": newest.id}
+    assert refused.extra == {"reason": "ended", "newest": newest.id}
+
+
+async def test_thread_that_a_reply_brought_back_stays_for_its_answer(desk: Desk) -> None:
+    """Housekeeping runs every few minutes: the customer's answer must not begin another thread."""
+    database, week = desk.database, 7 * 24 * 3600 * 1000
+    ending = sa.text("UPDATE conversations SET status = 'resolved', resolved_at = 1, ended_at = 2")
+    await database.write(lambda tx: tx.run(ending))
+    await desk.accept(desk.draft("Ci ripensi?"))
+    assert await database.write(lambda tx: handling.end_old(tx, week)) == 0
+    await take(database, desk.channel, hello(2))
+    assert len(await rows(database, conversations)) == 1
 
 
 async def test_ended_thread_is_reopened_only_where_the_customer_is(desk: Desk) -> None:
@@ -217,7 +229,7 @@ async def test_ended_thread_is_reopened_only_where_the_customer_is(desk: Desk) -
     with pytest.raises(Conflict) as refused:
         await database.write(reopen)
     newest = (await rows(database, conversations, "created_at"))[-1]
-    assert refused.value.extra == {"reason": "ended", "current": newest.id}
+    assert refused.value.extra == {"reason": "ended", "newest": newest.id}
 
 
 async def test_unknown_reply_is_settled_by_an_agent(desk: Desk) -> None:
@@ -258,9 +270,11 @@ async def test_reply_that_waits_says_why(desk: Desk) -> None:
     await desk.database.write(lambda tx: channels.pause(tx, desk.channel, 60_000))
     assert await reasons(desk) == ["Telegram asks for a pause"] * 2
     await desk.database.write(lambda tx: tx.run(sa.update(channel_table).values(paused_until=None)))
+    epoch = await desk.database.write(lambda tx: duties.take(tx, "send", "node-a", 60_000))
+    assert epoch
     unknown = Finish(
         message_id=first.id, conversation_id=desk.conversation_id, status="unknown",
-        reason="no answer in time", wait=60_000,
+        reason="no answer in time", wait=60_000, duty="send", epoch=epoch,
     )  # fmt: skip
     await desk.database.write(lambda tx: attempts.finish(tx, [unknown]))
     assert await reasons(desk) == ["no answer in time", "waits for the reply before it"]
@@ -308,6 +322,44 @@ async def reserved(desk: Desk, draft: Draft, epoch: int) -> Draft:
     return replace(draft, reserve=reserve)
 
 
+@pytest.mark.parametrize("looked_up", [True, False])
+async def test_reply_that_is_accepted_again_after_its_commit_is_the_same_one(
+    desk: Desk, looked_up: bool
+) -> None:
+    """Other work of its batch failed after that: it has its one attempt, which its sender still makes."""
+    epoch = await desk.database.write(lambda tx: duties.take(tx, "send", "node-a", 60_000))
+    assert epoch
+    known = Route(address_id=await address_of(desk), channel_id=desk.channel, urn="telegram:7")
+    draft = await reserved(desk, desk.draft(route=None if looked_up else known), epoch)
+    first, again = [(await desk.accept(draft))[0] for _ in range(2)]
+    assert first == again
+    assert isinstance(again, Accepted)
+    assert (again.new, again.started, again.waits) == (True, True, False)
+    assert len(await rows(desk.database, attempt_table)) == 1
+
+
+async def test_reply_that_its_sender_has_found_since_is_not_started_when_it_is_accepted_again(
+    desk: Desk,
+) -> None:
+    """It was only queued; by now it is on its way, and must not leave a second time."""
+    epoch = await desk.database.write(lambda tx: duties.take(tx, "send", "node-a", 60_000))
+    assert epoch
+    draft = desk.draft()
+    await desk.accept(draft)
+    start = Start(id=new_id(), message_id=draft.id, part=0, channel_id=desk.channel, duty="send", epoch=epoch)
+    assert await desk.database.write(lambda tx: attempts.start(tx, [start])) == [True]
+    (again,) = await desk.accept(await reserved(desk, draft, epoch))
+    assert isinstance(again, Accepted)
+    assert not again.started
+    assert len(await rows(desk.database, attempt_table)) == 1
+
+
+async def address_of(desk: Desk) -> str:
+    """The customer's."""
+    (address,) = await rows(desk.database, addresses)
+    return str(address.id)
+
+
 @pytest.mark.parametrize(
     ("before", "started"),
     [
@@ -333,7 +385,7 @@ async def test_reply_is_started_with_its_acceptance_only_if_nothing_is_before_it
         )
         await desk.database.write(lambda tx: attempts.finish(tx, [rest]))
     elif before == "a newer owner":
-        await desk.database.write(lambda tx: duties.give_back(tx, "send", "node-a", epoch))
+        await desk.database.write(lambda tx: duties.give_back(tx, "send", "node-a"))
         await desk.database.write(lambda tx: duties.take(tx, "send", "node-b", 60_000))
     (reply,) = await desk.accept(await reserved(desk, desk.draft(), epoch))
     assert isinstance(reply, Accepted)

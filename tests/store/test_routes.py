@@ -12,7 +12,8 @@ from bridge.errors import Conflict, Invalid, NotFound
 from bridge.ids import new_id
 from bridge.models import Limits, Standing
 from bridge.store import channels, handling, standings
-from bridge.store.replies import Accepted, Carrier, Outcome, Route
+from bridge.store.outgoing import Carrier, Route
+from bridge.store.replies import Accepted, Outcome
 from bridge.store.tables import addresses, conversations
 from tests.store.test_inbound import hello, rows, take
 from tests.store.test_replies import LIMITS, Desk, desk
@@ -111,7 +112,7 @@ async def test_known_way_into_a_thread_that_ended_is_as_any_other(desk: Desk) ->
     (refused,) = await desk.accept(desk.draft("Di nuovo", route=route))
     newest = (await rows(database, conversations, "created_at"))[-1]
     assert isinstance(refused, Conflict)
-    assert refused.extra == {"reason": "ended", "current": newest.id}
+    assert refused.extra == {"reason": "ended", "newest": newest.id}
 
 
 async def test_repeat_is_found_whatever_is_known(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from alembic.runtime.migration import MigrationContext
 
 from bridge.errors import SettingsError, Unavailable
 from bridge.store import schema
-from bridge.store.engine import connect, wait_until_up
-from bridge.store.tables import metadata
+from bridge.store.engine import Database, connect, wait_until_up
+from bridge.store.tables import meta, metadata
 from tests.gateways import until
 from tests.servers import PostgreSQL
 
@@ -51,6 +52,20 @@ async def test_several_processes_may_prepare_at_once(empty_database_url: str) ->
         await database.close()
 
 
+async def test_node_that_meets_a_file_in_the_making_waits(tmp_path: Path) -> None:
+    """SQLite itself refuses at once to change the mode of a file that another process writes to."""
+    other = sqlite3.connect(tmp_path / "bridge.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    database = connect(f"sqlite:///{tmp_path / 'bridge.db'}")
+    preparing = asyncio.create_task(schema.prepare(database))
+    refused, _ = await asyncio.wait({preparing}, timeout=0.3)
+    assert not refused
+    other.close()
+    await preparing
+    assert (await schema.look(database)).revision == schema.head()
+    await database.close()
+
+
 async def test_node_that_waits_for_another_to_migrate_has_patience(empty_postgresql_url: str) -> None:
     """A large migration takes longer than any transaction of ours may wait for a lock."""
     first, second = connect(empty_postgresql_url), connect(empty_postgresql_url)
@@ -60,7 +75,7 @@ async def test_node_that_waits_for_another_to_migrate_has_patience(empty_postgre
     await until(lambda: first.read(lambda tx: tx.run(locked)))
     await schema.prepare(second)
     await holding
-    assert await schema.revision(second) == schema.head()
+    assert (await schema.look(second)).revision == schema.head()
     await first.close()
     await second.close()
 
@@ -75,16 +90,38 @@ async def test_sessions_of_postgresql_stop_nobody_for_long(postgresql_url: str) 
     await database.close()
 
 
-async def test_newer_schema_is_refused_before_anything_is_touched(empty_database_url: str) -> None:
-    """An old program must not write into what a newer one made."""
-    database = connect(empty_database_url)
+async def made_by_a_newer_version(database: Database, works_with: str | None) -> None:
+    """Make a schema, and have it look as if a later version had."""
     await schema.prepare(database)
     await database.write(lambda tx: tx.run(sa.text("UPDATE alembic_version SET version_num = '9999'")))
+    await database.write(lambda tx: tx.run(sa.delete(meta).where(meta.c.key == "works_with")))
+    if works_with:
+        row = sa.insert(meta).values(key="works_with", value=works_with)
+        await database.write(lambda tx: tx.run(row))
+
+
+@pytest.mark.parametrize("works_with", ["9998", None])
+async def test_newer_schema_is_refused(empty_database_url: str, works_with: str | None) -> None:
+    """An old program must not write into what it does not know."""
+    database = connect(empty_database_url)
+    await made_by_a_newer_version(database, works_with)
     with pytest.raises(SettingsError, match="newer version"):
         await schema.prepare(database)
     said: list[str] = []
     with pytest.raises(SettingsError, match="newer version"):
         await schema.migrate(database, said.append)
+    await database.close()
+
+
+async def test_newer_schema_that_works_with_this_version_is_used_as_it_is(empty_database_url: str) -> None:
+    """In the middle of an upgrade a process of the version before may end, and must come up again."""
+    database = connect(empty_database_url)
+    await made_by_a_newer_version(database, schema.head())
+    await schema.prepare(database)
+    said: list[str] = []
+    await schema.migrate(database, said.append)
+    assert "9999, a newer version's that works with this one too" in said[0]
+    assert (await schema.look(database)).revision == "9999"
     await database.close()
 
 
@@ -124,7 +161,7 @@ async def test_database_that_does_not_exist_is_waited_for(postgresql: PostgreSQL
 async def test_url_of_a_hosted_postgresql_is_taken_as_it_is(postgresql_url: str) -> None:
     """Providers hand out URLs for libpq, and say there whether the connection is encrypted."""
     database = connect(f"{postgresql_url}?sslmode=prefer")
-    assert await schema.revision(database) == schema.head()
+    assert (await schema.look(database)).revision == schema.head()
     await database.close()
 
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import pytest
 import sqlalchemy as sa
 
+from bridge.errors import Conflict
 from bridge.ids import new_id, now_ms
 from bridge.models import Inbound
-from bridge.store import channels, visitors
+from bridge.store import agents, channels, handling, visitors
 from bridge.store.engine import Database, Tx
 from bridge.store.inbound import Intake, receive
+from bridge.store.replies import Accepted
 from bridge.store.tables import conversations, messages
+from tests.store.test_inbound import rows
+from tests.store.test_replies import Desk
 
 URN = "webchat:v1"
 STEP = 1 << 32
@@ -70,9 +74,10 @@ class Site:
 
     async def thread(self, before: int | None = None, limit: int = 50) -> visitors.Thread:
         """What the visitor sees."""
-        return await self.database.read(
-            lambda tx: visitors.thread(tx, self.channel, URN, before=before, limit=limit)
+        found = await self.database.read(
+            lambda tx: visitors.threads(tx, self.channel, {URN: before}, limit=limit)
         )
+        return found[URN]
 
 
 @pytest.fixture
@@ -113,6 +118,28 @@ async def test_a_seq_stays_what_it_was_when_its_conversation_ends(site: Site) ->
     await site.end()
     assert (await site.thread()).items == before
     await site.write("three")
+    assert (await site.thread()).items[:2] == before
+
+
+async def test_only_the_last_of_the_conversations_that_ended_goes_on(site: Site) -> None:
+    """A reply into an older one would end up below the newer one, under the `seq` of another message."""
+    for text in ("one", "two"):
+        await site.write(text)
+        await site.end()
+    older, newer = await rows(site.database, conversations, "ended_at")
+    agent = await site.database.write(
+        lambda tx: agents.add(tx, email="anna@example.com", name="Anna", password_hash="")
+    )
+    before = (await site.thread()).items
+    desk = Desk(site.database, site.channel, agent.id, older.id)
+    (refused,) = await desk.accept(desk.draft("too late", pulled=True))
+    assert isinstance(refused, Conflict)
+    assert refused.extra == {"reason": "ended", "newest": newer.id}
+    with pytest.raises(Conflict, match="newer"):
+        await site.database.write(lambda tx: handling.update(tx, older.id, agent.id, status="open"))
+    desk = Desk(site.database, site.channel, agent.id, newer.id)
+    (accepted,) = await desk.accept(desk.draft("in time", pulled=True))
+    assert isinstance(accepted, Accepted)
     assert (await site.thread()).items[:2] == before
 
 
@@ -180,3 +207,18 @@ async def test_a_message_is_found_by_its_own_visitor_only(site: Site) -> None:
     await site.write("theirs", urn="webchat:v2")
     assert await said("webchat:v2") is None
     assert await said("webchat:unknown") is None
+
+
+async def test_many_are_read_at_once_and_each_sees_its_own(site: Site) -> None:
+    """A long thread, one of several conversations, one from the middle, and somebody who never wrote."""
+    await site.write("one")
+    await site.end()
+    await site.write("two", "three")
+    await site.write("a", "b", "c", "d", urn="webchat:v2")
+    await site.write("x", "y", "z", urn="webchat:v3")
+    asked = {URN: None, "webchat:v2": None, "webchat:v3": 3, "webchat:unknown": None}
+    found = await site.database.read(lambda tx: visitors.threads(tx, site.channel, asked, limit=3))
+    assert {urn: ([item.text for item in thread.items], thread.more) for urn, thread in found.items()} == {
+        URN: (["one", "two", "three"], False), "webchat:v2": (["b", "c", "d"], True),
+        "webchat:v3": (["x", "y"], False), "webchat:unknown": ([], False),
+    }  # fmt: skip

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from bridge.errors import Unavailable
 from bridge.store import changes
-from bridge.store.engine import Database, Tx
+from bridge.store.engine import Database, Tx, connect
+from bridge.store.failures import Contended
 from bridge.store.writer import MAX_WAITING, Writer
 
 
@@ -43,3 +44,24 @@ async def test_flood_of_one_share_leaves_the_others_theirs(database: Database) -
     assert taken == [1] * MAX_WAITING
     assert isinstance(refused, Unavailable)
     assert other == 2
+
+
+async def test_batch_that_was_in_anothers_way_is_not_passed_by_the_next_one(postgresql_url: str) -> None:
+    """Two messages of one customer: the first met a deadlock, and must not arrive after the second."""
+    database = connect(postgresql_url)
+    writer, arrived, begun = Writer(database), list[int](), asyncio.Event()
+
+    async def arrive(tx: Tx, numbers: Sequence[int]) -> list[None]:
+        await changes.feed_id(tx)
+        if not begun.is_set():
+            begun.set()
+            raise Contended
+        arrived.extend(numbers)
+        return [None] * len(numbers)
+
+    first = asyncio.create_task(writer.write(arrive, 1))
+    await begun.wait()
+    await asyncio.gather(first, writer.write(arrive, 2))
+    await writer.close()
+    await database.close()
+    assert arrived == [1, 2]

@@ -24,7 +24,7 @@ export interface Channel {
   type: string;
   label: string;
   identity: string;
-  state: "up" | "degraded" | "down" | "setup";
+  state: "up" | "degraded" | "down" | "recovering" | "setup";
   detail: string;
   limits: Limits;
 }
@@ -90,6 +90,8 @@ export interface Message {
   provider_at: string | null;
   edited_at: string | null;
   late: boolean;
+  /** A reply that did not go, as far as is known: the customer may have it, or a part of it. */
+  may_be_there: boolean;
 }
 
 export interface Preview {

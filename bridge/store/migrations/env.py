@@ -7,6 +7,8 @@ from alembic import context
 from bridge.store.tables import metadata
 
 connection = context.config.attributes["connection"]
+if not connection.in_transaction():
+    connection.begin()  # it is in one, which Alembic would end if SQLAlchemy knew of none
 context.configure(
     connection=connection,
     target_metadata=metadata,

@@ -8,6 +8,8 @@ ${imports if imports else ""}
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
+# The oldest revision whose code may run on this schema: the one before, unless processes must be stopped.
+works_with = ${repr(down_revision)}
 
 
 def upgrade() -> None:

@@ -6,7 +6,7 @@ export function message(change: Partial<Message> = {}): Message {
   return {
     id: `m${seq}`, conversation_id: "c", seq, direction: "inbound", kind: "text", channel: "telegram", channel_id: 1, text: `text ${seq}`,
     data: {}, attachments: [], status: "received", reason: "", author: null, client_id: null, reply_to: null,
-    created_at: "2026-11-22T12:00:00.000Z", provider_at: null, edited_at: null, late: false, ...change,
+    created_at: "2026-11-22T12:00:00.000Z", provider_at: null, edited_at: null, late: false, may_be_there: false, ...change,
   };
 }
 

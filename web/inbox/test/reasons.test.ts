@@ -17,7 +17,7 @@ describe("why a reply cannot go", () => {
     expect(because("Telegram asks for a pause", "telegram")).toBe("Telegram chiede una pausa");
     expect(because("Forbidden: bot was blocked by the user", "telegram")).toBe("ha bloccato il bot");
     expect(because("The phone is off or out of reach (30003)", "sms")).toBe("il telefono è spento o non raggiungibile");
-    expect(because("ended", "telegram")).toBe("il cliente scrive in una conversazione più recente");
+    expect(because("ended", "telegram")).toBe("c'è una conversazione più recente con questo cliente");
   });
 
   test("stays in English only where an administrator has to look something up", () => {

@@ -16,6 +16,16 @@ describe("a reply that waits for long", () => {
     expect(look(second).text).toBe("Queued: the reply before it comes first");
   });
 
+  test("and ends without having been sent says whether it may have arrived", () => {
+    const ended = (change: Partial<Message>) => look(reply({ status: "rejected", ...change }));
+    expect(ended({ reason: "given_up" }).text).toBe("Given up");
+    expect(ended({ reason: "blocked" }).text).toBe("Not sent: blocked the bot");
+    const doubtful = ended({ reason: "cancelled", may_be_there: true });
+    expect(doubtful.text).toBe("Cancelled. It may have arrived, in part at least.");
+    expect(doubtful.tone).toBe("warn");
+    expect(ended({ status: "expired", may_be_there: true }).text).toBe("Not sent in time. It may have arrived, in part at least.");
+  });
+
   test("makes no reason up where nothing is known", () => {
     const only = reply({ seq: 2 });
     thread("c").messages.value = [reply({ seq: 1, status: "sent" }), only];

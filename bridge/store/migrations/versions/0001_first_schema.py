@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
+works_with = "0001"
 
 ID = sa.Text().with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 MS = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

@@ -4,7 +4,9 @@ import { ChannelBadge } from "../../../shared/icons";
 import { channelName, channels } from "../state/conversations";
 import { hrefTo, place } from "../state/place";
 
-const RANK: Record<Channel["state"], number> = { up: 0, setup: 1, degraded: 2, down: 3 };
+const RANK: Record<Channel["state"], number> = {
+  up: 0, setup: 1, recovering: 2, degraded: 3, down: 4,
+};
 
 /** One entry for each type of channel, with the health of the worst of its accounts. */
 export function byType(all: Channel[]): Channel[] {

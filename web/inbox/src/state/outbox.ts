@@ -165,6 +165,7 @@ export function asEntries(pending: Pending[], thread: Entry[], author: { id: str
       provider_at: null,
       edited_at: null,
       late: false,
+      may_be_there: false,
       local: { state: one.state, problem: one.problem },
     }));
 }

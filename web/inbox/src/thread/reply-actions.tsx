@@ -17,9 +17,7 @@ export function ReplyActions({ message }: { message: Entry }) {
     case "expired":
       return (
         <span class="state-actions">
-          <button type="button" class="link" onClick={() => void act(() => api.retry(message.id))}>
-            {t("state.retry")}
-          </button>
+          <RetryLink message={message} />
           {message.text && <CopyLink text={message.text} />}
         </span>
       );
@@ -35,6 +33,20 @@ export function ReplyActions({ message }: { message: Entry }) {
     default:
       return null;
   }
+}
+
+/** Whatever may have arrived is not sent again without a question. */
+function RetryLink({ message }: { message: Entry }) {
+  const [asking, setAsking] = useState(false);
+  const retry = () => void act(() => api.retry(message.id));
+  return (
+    <>
+      <button type="button" class="link" onClick={message.may_be_there ? () => setAsking(true) : retry}>
+        {t("state.retry")}
+      </button>
+      {asking && <AskAgain onSend={retry} onClose={() => setAsking(false)} />}
+    </>
+  );
 }
 
 /** The message has not reached the server: it can be tried again or taken back. */
@@ -66,10 +78,7 @@ function CopyLink({ text }: { text: string }) {
 /** Nobody knows whether it arrived: the agent decides, and sending again asks once. */
 export function UnknownBox({ message }: { message: Entry }) {
   const [asking, setAsking] = useState(false);
-  const again = () => {
-    setAsking(false);
-    void act(() => api.settle(message.id, "again"));
-  };
+  const again = () => void act(() => api.settle(message.id, "again"));
   return (
     <div class="unknown" role="group" aria-label={t("state.unknown")}>
       <span>{t("state.unknown")}</span>
@@ -79,19 +88,27 @@ export function UnknownBox({ message }: { message: Entry }) {
       <button type="button" class="button small" onClick={() => setAsking(true)}>
         {t("unknown.again")}
       </button>
-      {asking && (
-        <Dialog title={t("unknown.confirm.title")} onClose={() => setAsking(false)}>
-          <p class="dialog-text">{t("unknown.confirm")}</p>
-          <div class="dialog-buttons">
-            <button type="button" class="button" autofocus onClick={() => setAsking(false)}>
-              {t("dialog.cancel")}
-            </button>
-            <button type="button" class="button" onClick={again}>
-              {t("unknown.again")}
-            </button>
-          </div>
-        </Dialog>
-      )}
+      {asking && <AskAgain onSend={again} onClose={() => setAsking(false)} />}
     </div>
+  );
+}
+
+function AskAgain({ onSend, onClose }: { onSend: () => void; onClose: () => void }) {
+  const send = () => {
+    onClose();
+    onSend();
+  };
+  return (
+    <Dialog title={t("unknown.confirm.title")} onClose={onClose}>
+      <p class="dialog-text">{t("unknown.confirm")}</p>
+      <div class="dialog-buttons">
+        <button type="button" class="button" autofocus onClick={onClose}>
+          {t("dialog.cancel")}
+        </button>
+        <button type="button" class="button" onClick={send}>
+          {t("unknown.again")}
+        </button>
+      </div>
+    </Dialog>
   );
 }

@@ -45,15 +45,23 @@ export function look(message: Entry): Look {
       return { icon: "check-check", text: t("state.read"), tone: "accent" };
     case "rejected":
     case "failed":
-      if (message.reason === "cancelled") return { icon: "ban", text: t("state.cancelled"), tone: "" };
-      return { icon: "circle-alert", text: reason ? t("state.failed.reason", { reason }) : t("state.failed"), tone: "bad" };
-    case "expired":
-      return { icon: "timer-off", text: t("state.expired"), tone: "bad" };
+    case "expired": {
+      const known = failure(message, reason);
+      return message.may_be_there ? { icon: "circle-question-mark", text: t("state.doubt", { state: known.text }), tone: "warn" } : known;
+    }
     case "unknown":
       return { icon: "circle-question-mark", text: t("state.unknown"), tone: "warn" };
     default:
       return { icon: "check", text: t("state.sent"), tone: "" };
   }
+}
+
+/** How a reply ended that did not go, for all that is known. */
+function failure(message: Entry, reason: string): Look {
+  if (message.status === "expired") return { icon: "timer-off", text: t("state.expired"), tone: "bad" };
+  if (message.reason === "cancelled") return { icon: "ban", text: t("state.cancelled"), tone: "" };
+  if (message.reason === "given_up") return { icon: "ban", text: t("state.given_up"), tone: "" };
+  return { icon: "circle-alert", text: reason ? t("state.failed.reason", { reason }) : t("state.failed"), tone: "bad" };
 }
 
 /** The state of a reply; the last one that its channel can reach says so in its tooltip. */

@@ -11,6 +11,7 @@ const SENTENCES: [RegExp, TextKey][] = [
   [/^waits for the reply before it$/, "why.behind"],
   [/^(\w+) takes no file of this size/, "why.file"],
   [/^interrupted$/, "why.interrupted"],
+  [/^overtaken by a later reply$/, "why.overtaken"],
   [/^The text is longer/, "why.long"],
   [/^This is not a (?:valid|mobile) number|^The number is (?:not known|a landline)/, "fail.number"],
   [/^The phone is off/, "fail.phone"],
