@@ -131,8 +131,8 @@ class Settings(EnvSettings):
     )  # fmt: skip
     reply_deadline: float = setting(
         24 * 3600, env="BRIDGE_REPLY_DEADLINE", example="86400", gt=0, le=72 * 3600,
-        description="Seconds after which a reply that could not be sent is given up and shown as expired. Time in "
-        "which its channel was down does not count, up to two days of it.",
+        description="Seconds after which a reply that could not be sent is given up and shown as expired. "
+        "Time in which its channel was down does not count, up to two days of it.",
     )  # fmt: skip
     send_timeout: float = setting(
         20, env="BRIDGE_SEND_TIMEOUT", example="20", gt=0, le=50,
