@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bridge.channels.sms import SmsChannel
-from bridge.errors import NotSent, Rejected, SendError, Throttled, Unknown, Unreachable
+from bridge.errors import AccountRefused, NotSent, Rejected, SendError, Throttled, Unknown, Unreachable
 from bridge.models import Sent
 from tests.channels.made import ACCOUNT, AUTH, PUBLIC, reply, site, sms, stored
 from tests.channels.scripted import Answer, Scripted, scripted
@@ -115,9 +115,9 @@ ANSWERS: list[tuple[Answer, type[SendError]]] = [
     (refused(400, 21606), Rejected),
     (refused(400, None, "Something new"), Rejected),
     # ours: replies wait until somebody has mended it
-    (refused(401, 20003), NotSent),
-    (refused(404, 20404), NotSent),
-    (refused(403, None), NotSent),
+    (refused(401, 20003), AccountRefused),
+    (refused(404, 20404), AccountRefused),
+    (refused(403, None), AccountRefused),
     # a proxy's page says nothing about message or number
     (Answer(status=403, body=HTML), NotSent),
     (Answer(status=302, body=HTML, headers={"Location": "https://portal.invalid/sign-in"}), NotSent),

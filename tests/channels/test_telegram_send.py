@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.channels.telegram import TelegramChannel
-from bridge.errors import NotSent, Rejected, SendError, Throttled, Unknown, Unreachable
+from bridge.errors import AccountRefused, NotSent, Rejected, SendError, Throttled, Unknown, Unreachable
 from bridge.models import MediaKind, Sent
 from bridge.sandbox.vendors import Vendors
 from tests.channels.made import TOKEN, ok, refused, reply, site, stored, telegram
@@ -146,8 +146,8 @@ ANSWERS: list[tuple[Answer, type[SendError]]] = [
     (Answer(status=429, body={"ok": False}), Throttled),
     (Answer(status=429, body={"ok": False, "parameters": {"retry_after": "soon"}}), NotSent),
     # Our own fault: the reply waits until the token is right.
-    (refused(401, "Unauthorized"), NotSent),
-    (refused(404, "Not Found"), NotSent),
+    (refused(401, "Unauthorized"), AccountRefused),
+    (refused(404, "Not Found"), AccountRefused),
     # A proxy's page says nothing about the customer.
     (Answer(status=403, body=HTML), NotSent),
     (Answer(status=302, body="", headers={"Location": "/elsewhere"}), NotSent),

@@ -276,7 +276,7 @@ async def test_interrupted_reply_can_be_given_up_when_its_channel_has_another_ow
 
 def test_no_list_reads_a_whole_table(sqlite_url: str) -> None:
     """SQLite plans without knowing how large a table is: what it takes for an index must be a small one."""
-    small = ("messages_waiting", "messages_unsettled", "messages_failed", "lanes_due")
+    small = ("messages_waiting", "messages_unsettled", "messages_failed", "lanes_due", "incidents_")
     by_key = ("(id=?", "(message_id=?", "(conversation_id=? AND seq", "(rowid=?")
     connection = sqlite3.connect(Path(sqlite_url.removeprefix("sqlite:///")))
     statements = [each for each in vars(deliveries).values() if isinstance(each, Statement)]
