@@ -14,7 +14,7 @@ from bridge.channels.base import Listed, SetUpError
 from bridge.channels.sms import SmsChannel
 from bridge.errors import NotSent, SendError, Throttled
 from bridge.models import Event, Ignored, Inbound, Standing
-from tests.channels.made import ACCOUNT, SAMPLES, site, sms
+from tests.channels.made import ACCOUNT, SAMPLES, sms
 from tests.channels.scripted import Answer, Scripted, scripted
 from tests.channels.test_sms_parse import fields, parse
 
@@ -28,13 +28,6 @@ REAL = "https://api.twilio.com"
 async def vendor() -> AsyncIterator[Scripted]:
     async with scripted() as made:
         yield made
-
-
-@pytest.fixture
-async def number(vendor: Scripted) -> AsyncIterator[SmsChannel]:
-    channel = sms(site(send_timeout=2), TWILIO_API_BASE=vendor.base)
-    yield channel
-    await channel.close()
 
 
 def row(

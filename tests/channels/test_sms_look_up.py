@@ -14,9 +14,9 @@ from bridge.models import Sent
 from bridge.sandbox.vendors import Vendors
 from tests.channels.made import ACCOUNT, reply, sms, stored
 from tests.channels.scripted import Answer, Scripted
-from tests.channels.test_sms_send import BEGAN, HTML, SERVICE, URN, number, refused, resource, vendor
+from tests.channels.test_sms_send import BEGAN, HTML, SERVICE, URN, refused, resource, vendor
 
-__all__ = ["number", "vendor"]
+__all__ = ["vendor"]
 
 # How long ago the call began.
 AGO = 90.0

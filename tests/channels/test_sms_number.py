@@ -16,7 +16,7 @@ from bridge.channels.sms_media import _PublicOnly
 from bridge.errors import MediaError, SettingsError
 from bridge.sandbox.vendors import Vendors
 from bridge.settings import read
-from tests.channels.made import ACCOUNT, AUTH, PUBLIC, site, sms
+from tests.channels.made import ACCOUNT, AUTH, PUBLIC, sms
 from tests.channels.scripted import Answer, Scripted, scripted
 
 SERVICE = "MG9752274e9e519418a7406176694466fa"
@@ -36,13 +36,6 @@ async def elsewhere() -> AsyncIterator[Scripted]:
     async with scripted() as made:
         made.will(Answer(body=b"\xff\xd8jpeg"))
         yield made
-
-
-@pytest.fixture
-async def number(vendor: Scripted) -> AsyncIterator[SmsChannel]:
-    channel = sms(site(send_timeout=2), TWILIO_API_BASE=vendor.base)
-    yield channel
-    await channel.close()
 
 
 def test_what_a_number_can_do_is_asked_by_type() -> None:

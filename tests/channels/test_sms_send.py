@@ -47,13 +47,6 @@ async def vendor() -> AsyncIterator[Scripted]:
         yield made
 
 
-@pytest.fixture
-async def number(vendor: Scripted) -> AsyncIterator[SmsChannel]:
-    channel = sms(site(send_timeout=2), TWILIO_API_BASE=vendor.base)
-    yield channel
-    await channel.close()
-
-
 async def test_text_is_sent_from_the_number(number: SmsChannel, vendor: Scripted) -> None:
     """With the callback that brings its receipts, and the account's credentials."""
     assert await number.send(reply(URN, "Sì, 39 €")) == Sent(external_id="SM1")

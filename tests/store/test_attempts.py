@@ -446,15 +446,20 @@ async def test_last_part_that_arrived_is_all_that_was_missing(sender: Sender) ->
     assert await sender.status() == "sent"
 
 
-async def test_only_what_failed_is_sent_again(sender: Sender) -> None:
-    """Of two parts the first failed on its way: the second is there, and nothing doubles it."""
-    desk = sender.desk
+async def first_of_two_fails(sender: Sender) -> None:
+    """Of the two parts that were accepted, `X0` and `X1`, only the second arrives."""
     for part, status in ((0, "sending"), (1, "sent")):
         attempt = await sender.start(part)
         assert attempt
         await sender.finish(attempt, "accepted", status, external_id=f"X{part}")
     await sender.receipt("X1", "delivered")
     await sender.receipt("X0", "failed")
+
+
+async def test_only_what_failed_is_sent_again(sender: Sender) -> None:
+    """Of two parts the first failed on its way: the second is there, and nothing doubles it."""
+    desk = sender.desk
+    await first_of_two_fails(sender)
     assert await sender.status() == "failed"
     await desk.database.write(lambda tx: handling.retry(tx, sender.message_id, LIFETIME))
     (head,) = await desk.database.read(lambda tx: lanes.heads(tx, desk.channel, [desk.conversation_id]))

@@ -12,7 +12,7 @@ from bridge.store import handling, lanes, retention
 from bridge.store.engine import Database
 from bridge.store.retention import AT_ONCE, PARKED_DAYS, Step
 from bridge.store.tables import attempts, events, meta, receipts
-from tests.store.test_attempts import Sender, sender
+from tests.store.test_attempts import Sender, first_of_two_fails, sender
 from tests.store.test_inbound import hello, rows, take
 from tests.store.test_replies import LIFETIME, desk
 
@@ -173,12 +173,7 @@ async def test_receipts_go_after_a_month_whoever_they_speak_of(database: Databas
 async def test_what_failed_is_known_however_late_it_is_sent_again(sender: Sender) -> None:
     """Of two parts the first failed, a month ago: forgotten, it would count as sent (I5)."""
     desk = sender.desk
-    for part, status in ((0, "sending"), (1, "sent")):
-        attempt = await sender.start(part)
-        assert attempt
-        await sender.finish(attempt, "accepted", status, external_id=f"X{part}")
-    await sender.receipt("X1", "delivered")
-    await sender.receipt("X0", "failed")
+    await first_of_two_fails(sender)
     await desk.database.write(lambda tx: tx.run(sa.update(receipts).values(at=0)))
     await tidy(desk.database, retention.forget_receipts)
     assert [row.external_id for row in await rows(desk.database, receipts)] == ["X0"]
