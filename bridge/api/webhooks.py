@@ -1,4 +1,7 @@
-"""The way in: `POST /webhooks/{path}`. A 2xx means that everything in it is stored."""
+"""The way in: `POST /webhooks/{path}`. A 2xx means that everything in it is stored.
+
+Some vendors ask by `GET` first whether the address is ours.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from aiohttp import hdrs, web
 
 from bridge.api.context import Context
 from bridge.api.metrics import Outcome
-from bridge.channels.base import Answer, Answers
+from bridge.channels.base import Answer, Answers, Greets, SendsMuch
 from bridge.channels.live import LiveChannel
 from bridge.errors import BadRequest, BadWebhook, NotFound, TooLarge, Unavailable, WrongType
 from bridge.models import Webhook
@@ -30,6 +33,7 @@ class _Entry:
 
     live: LiveChannel
     answer: Answer
+    limit: int
     counts: dict[Outcome, Any]
 
 
@@ -49,20 +53,38 @@ class Webhooks:
         """The webhooks of the channels that are on, and an answer for all others."""
         return [
             *(web.post(f"/webhooks/{path}", partial(self._receive, path)) for path in self._entries),
+            *(
+                web.get(f"/webhooks/{path}", partial(self._greet, entry), allow_head=False)
+                for path, entry in self._entries.items()
+                if isinstance(entry.live.channel, Greets)
+            ),
             web.route("*", "/webhooks/{path:.+}", self._refuse),
         ]
 
     async def _refuse(self, request: web.Request) -> web.Response:
         """These webhooks are posted: 405, and 404 for a channel that is off."""
-        if request.match_info["path"] in self._entries:
-            raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
+        entry = self._entries.get(request.match_info["path"])
+        if entry:
+            greets = [hdrs.METH_GET] if isinstance(entry.live.channel, Greets) else []
+            raise web.HTTPMethodNotAllowed(request.method, [*greets, hdrs.METH_POST])
         raise NotFound("No channel that is on has this webhook")
 
     def _entry(self, live: LiveChannel, path: str) -> _Entry:
         outcomes: tuple[Outcome, ...] = ("stored", "refused", "unreadable", "unavailable", "failed")
         counts = {name: self._context.metrics.webhooks(live.channel.type, name) for name in outcomes}
         answer = live.channel.answer(path) if isinstance(live.channel, Answers) else _NO_ANSWER
-        return _Entry(live, answer, counts)
+        limit = live.channel.webhook_limit if isinstance(live.channel, SendsMuch) else WEBHOOK_LIMIT
+        return _Entry(live, answer, limit, counts)
+
+    async def _greet(self, entry: _Entry, request: web.Request) -> web.Response:
+        """Answer the vendor's question whether this address is ours; nothing is stored."""
+        assert isinstance(entry.live.channel, Greets)
+        try:
+            answer = entry.live.channel.greet(request.query)
+        except BadWebhook:
+            entry.counts["refused"].inc()
+            raise
+        return web.Response(text=answer.body, content_type=answer.content_type)
 
     async def _receive(self, path: str, request: web.Request) -> web.Response:
         """Parse a webhook, store what is in it, and answer after the commit."""
@@ -70,7 +92,7 @@ class Webhooks:
         try:
             hook = Webhook(
                 path=path, url=self._base + request.raw_path, headers=request.headers,
-                body=await _read(request),
+                body=await _read(request, entry.limit),
             )  # fmt: skip
             events = entry.live.channel.parse(hook)
             if events:
@@ -83,12 +105,12 @@ class Webhooks:
         return web.Response(text=answer.body, content_type=answer.content_type)
 
 
-async def _read(request: web.Request) -> bytes:
-    if (request.content_length or 0) > WEBHOOK_LIMIT:
-        raise TooLarge(f"At most {WEBHOOK_LIMIT} bytes", limit=WEBHOOK_LIMIT)
+async def _read(request: web.Request, limit: int) -> bytes:
+    if (request.content_length or 0) > limit:
+        raise TooLarge(f"At most {limit} bytes", limit=limit)
     body = await request.read()
-    if len(body) > WEBHOOK_LIMIT:
-        raise TooLarge(f"At most {WEBHOOK_LIMIT} bytes", limit=WEBHOOK_LIMIT)
+    if len(body) > limit:
+        raise TooLarge(f"At most {limit} bytes", limit=limit)
     return body
 
 

@@ -58,6 +58,22 @@ class Answers(Protocol):
 
 
 @runtime_checkable
+class Greets(Protocol):
+    """A channel whose vendor makes sure that a webhook is ours before it uses it, by `GET`."""
+
+    def greet(self, query: Mapping[str, str]) -> Answer:
+        """The answer that proves it. Pure, like `parse`. `BadWebhook` for whoever is not the vendor."""
+        ...
+
+
+@runtime_checkable
+class SendsMuch(Protocol):
+    """A channel whose vendor puts so much into a webhook that the limit of the others is too low."""
+
+    webhook_limit: ClassVar[int]  # bytes
+
+
+@runtime_checkable
 class Polls(Protocol):
     """A channel that fetches its events itself."""
 

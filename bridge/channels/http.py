@@ -18,6 +18,7 @@ from aiohttp import (
 )
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
+from yarl import URL
 
 from bridge.errors import NotSent, Rejected, SendError, Unknown
 
@@ -113,3 +114,17 @@ def is_local(host: str) -> bool:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
         return host.endswith(".localhost") or "." not in host
+
+
+def is_same_server(url: URL, base: URL) -> bool:
+    """Whether an address is on `base`'s server. A stand-in's may be spelled `localhost` or `127.0.0.1`."""
+    same_door = (url.scheme, url.port) == (base.scheme, base.port)
+    return url.origin() == base.origin() or (same_door and is_loopback(base) and is_loopback(url))
+
+
+def is_loopback(url: URL) -> bool:
+    """Whether an address is on this machine."""
+    try:
+        return ipaddress.ip_address(url.host or "").is_loopback
+    except ValueError:
+        return url.host == "localhost"

@@ -11,12 +11,11 @@ import hmac
 import mimetypes
 import re
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import partial
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-import phonenumbers
-
 from bridge.channels.base import header
+from bridge.channels.phone import address, consent
 from bridge.channels.sms_codes import INVALID, OPTED_OUT, reason
 from bridge.errors import BadRequest, BadWebhook, WrongType
 from bridge.models import (
@@ -32,14 +31,6 @@ from bridge.models import (
     Webhook,
 )
 
-# Twilio acts on these single words itself: https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out.
-# YES is an answer to many questions too, but a customer who gets no SMS is asked none by SMS: for a
-# number that is opted out it means what Twilio takes it for, for an open one it changes nothing.
-_STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
-_START = frozenset({"START", "YES", "UNSTOP"})
-# What may stand around the word: blanks of any script, marks that nobody sees, a sentence's signs.
-_EDGE = "[\\s\\u200b-\\u200f\\u2060\\ufeff.,!\"'“”]+"
-_AROUND = re.compile(f"^{_EDGE}|{_EDGE}$")
 _STATUSES: Mapping[str, ReceiptStatus | None] = {
     "accepted": None, "scheduled": None, "queued": None, "sending": None, "receiving": None, "received": None,
     "sent": "sent", "delivered": "delivered", "read": "read",
@@ -188,10 +179,10 @@ def _consent(form: Form, text: str, key: str, urn: str, at: int | None) -> list[
     """`OptOutType` is Twilio's own verdict (Advanced Opt-Out); without it the word alone decides."""
     said = partial(Standing, urn=urn, at=at)
     verdict = _first(form, "OptOutType").upper()
-    word = _AROUND.sub("", text).upper()
-    if verdict == "STOP" or (not verdict and word in _STOP):
+    word = consent(text)
+    if verdict == "STOP" or (not verdict and word == "stop"):
         return [said(key=f"{key}:stop", state="opted_out", reason="The customer wrote STOP")]
-    if verdict == "START" or (not verdict and word in _START):
+    if verdict == "START" or (not verdict and word == "start"):
         return [said(key=f"{key}:start", state="open", reason="The customer wrote START", opt_in=True)]
     return []
 
@@ -235,19 +226,6 @@ def media_kind(mime: str) -> MediaKind:
 def _announced(form: Form) -> bool:
     count = _first(form, "NumMedia")
     return count.isdecimal() and int(count) > 0
-
-
-@lru_cache(maxsize=4096)
-def address(sender: str) -> tuple[str, str]:
-    """A sender as E.164 and as people write it. Short codes and names stay as they are."""
-    sender = sender.strip()
-    try:
-        number = phonenumbers.parse(sender, None)
-    except phonenumbers.NumberParseException:
-        return sender, sender
-    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    shown = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
-    return e164, shown
 
 
 def _first(form: Form, name: str) -> str:

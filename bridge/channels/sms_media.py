@@ -16,7 +16,7 @@ from aiohttp import BasicAuth, ClientError, ClientResponse, ClientSession, TCPCo
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from bridge.channels.http import is_local, patience, retry_after
+from bridge.channels.http import is_local, is_loopback, is_same_server, patience, retry_after
 from bridge.errors import MediaError
 
 LIMIT = 20_000_000  # Twilio takes at most 5 MB; a file server that sends without end is cut off
@@ -70,7 +70,7 @@ class MediaFetcher:
 
     async def _open(self, stack: AsyncExitStack, ref: str) -> ClientResponse:
         url = _url(ref)
-        if not self._pinned(url):
+        if not is_same_server(url, self._base):
             raise MediaError("The file is not on Twilio's host", final=True)
         session = await stack.enter_async_context(ClientSession(timeout=self._timeout))
         response = await stack.enter_async_context(session.get(url, auth=self._auth, allow_redirects=False))
@@ -84,7 +84,7 @@ class MediaFetcher:
 
     def _bare_session(self, target: URL) -> ClientSession:
         """For a redirect: no credentials, and no private network unless the API is in ours."""
-        if self._pinned(target) or (self._at_home and target.scheme == self._base.scheme):
+        if is_same_server(target, self._base) or (self._at_home and target.scheme == self._base.scheme):
             return ClientSession(timeout=self._timeout)
         if target.scheme != "https" or is_local(target.host or ""):
             raise MediaError("The file's server is not one that Bridge may ask", final=True)
@@ -93,21 +93,7 @@ class MediaFetcher:
     @property
     def _at_home(self) -> bool:
         """A stand-in on this machine: its file server is here too."""
-        return _is_loopback(self._base)
-
-    def _pinned(self, url: URL) -> bool:
-        """Whether an address is the API's own. A stand-in's may be spelled `localhost` or `127.0.0.1`."""
-        same_door = (url.scheme, url.port) == (self._base.scheme, self._base.port)
-        return url.origin() == self._base.origin() or (
-            same_door and _is_loopback(self._base) and _is_loopback(url)
-        )
-
-
-def _is_loopback(url: URL) -> bool:
-    try:
-        return ipaddress.ip_address(url.host or "").is_loopback
-    except ValueError:
-        return url.host == "localhost"
+        return is_loopback(self._base)
 
 
 def _url(text: str, of: URL | None = None) -> URL:

@@ -6,30 +6,12 @@ field that Telegram adds tomorrow breaks nothing. Notices and rare kinds are `te
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, NotRequired
 
-from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import BaseModel, Field, WrapValidator
 from typing_extensions import TypedDict  # pydantic reads typing's own only from Python 3.12 on
 
-
-def _or_none(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    """A decoration that makes no sense is dropped; the message it adorns is not."""
-    try:
-        return validate(value)
-    except ValidationError:
-        return None
-
-
-# Telegram's numbers have at most 52 significant bits: https://core.telegram.org/bots/api#user. Larger
-# ones would be lost on the way to a page, and no database could keep them.
-_WHOLE = (1 << 53) - 1
-_LARGEST = (1 << 31) - 1
-_LAST_DATE = 253_402_300_799  # the end of the year 9999
-
-Whole = Annotated[int, Field(ge=-_WHOLE, le=_WHOLE)]
-Date = Annotated[int, Field(ge=0, le=_LAST_DATE)]
-Size = Annotated[Annotated[int, Field(ge=0, le=_WHOLE)] | None, WrapValidator(_or_none)]
-Measure = Annotated[Annotated[int, Field(ge=0, le=_LARGEST)] | None, WrapValidator(_or_none)]
+from bridge.channels.shapes import Date, Measure, Size, Whole, or_none
 
 
 class Entity(TypedDict):
@@ -42,7 +24,7 @@ class Entity(TypedDict):
     language: NotRequired[str]
 
 
-Entities = Annotated[list[Entity] | None, WrapValidator(_or_none)]
+Entities = Annotated[list[Entity] | None, WrapValidator(or_none)]
 
 
 class Chat(BaseModel):
@@ -170,9 +152,9 @@ class Message(BaseModel):
     caption: str | None = None
     caption_entities: Entities = None
     media_group_id: str | None = None
-    reply_to_message: Annotated[Replied | None, WrapValidator(_or_none)] = None
-    quote: Annotated[Quoted | None, WrapValidator(_or_none)] = None
-    forward_origin: Annotated[Origin | None, WrapValidator(_or_none)] = None
+    reply_to_message: Annotated[Replied | None, WrapValidator(or_none)] = None
+    quote: Annotated[Quoted | None, WrapValidator(or_none)] = None
+    forward_origin: Annotated[Origin | None, WrapValidator(or_none)] = None
     photo: list[Attached] | None = None
     live_photo: Attached | None = None
     animation: Attached | None = None
