@@ -10,6 +10,7 @@ from bridge.channels.base import Channel, Site
 from bridge.channels.sms import SmsChannel, SmsSettings
 from bridge.channels.telegram import TelegramChannel, TelegramSettings
 from bridge.channels.webchat import WebchatChannel, WebchatSettings
+from bridge.channels.whatsapp import WhatsAppChannel, WhatsAppSettings
 from bridge.settings import EnvSettings, read_all
 
 
@@ -36,6 +37,7 @@ class Kind:
 KINDS = (
     Kind(TelegramSettings, TelegramChannel, TelegramChannel.label),
     Kind(SmsSettings, SmsChannel, SmsChannel.label),
+    Kind(WhatsAppSettings, WhatsAppChannel, WhatsAppChannel.label),
     Kind(WebchatSettings, WebchatChannel, WebchatChannel.label),
 )
 

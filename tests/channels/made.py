@@ -9,6 +9,7 @@ from typing import Any
 from bridge.channels.base import Site
 from bridge.channels.sms import SmsChannel, SmsSettings
 from bridge.channels.telegram import TelegramChannel, TelegramSettings
+from bridge.channels.whatsapp import WhatsAppChannel, WhatsAppSettings
 from bridge.models import File, MediaKind, Outbound, Webhook
 from bridge.settings import read
 from tests.channels.scripted import Answer
@@ -17,6 +18,9 @@ SAMPLES = Path(__file__).parent / "samples"
 TOKEN = "7410001:AAFqmQ5oJv0c1l2k3j4h5g6f7d8s9a0zXcV"  # made up
 ACCOUNT = "AC7b1d2c3e4f5a6b7c8d9e0f1a2b3c4d5e"
 AUTH = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+NUMBER_ID = "106540352242922"
+APP_SECRET = "5f0e1d2c3b4a59687786958473625140"
+ACCESS = "EAAGm0PX4ZCpsBAMadeUp"
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 PUBLIC = "https://chat.example.com"
 
@@ -38,6 +42,15 @@ def sms(where: Site | None = None, **settings: Any) -> SmsChannel:
         "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": AUTH, "TWILIO_FROM": "+390546010200",
     } | settings  # fmt: skip
     return SmsChannel(read(SmsSettings, **{k: v for k, v in given.items() if v is not None}), where or site())
+
+
+def whatsapp(where: Site | None = None, **settings: Any) -> WhatsAppChannel:
+    """A number at Meta."""
+    given = {
+        "WHATSAPP_PHONE_NUMBER_ID": NUMBER_ID, "WHATSAPP_ACCESS_TOKEN": ACCESS,
+        "WHATSAPP_APP_SECRET": APP_SECRET, "WHATSAPP_VERIFY_TOKEN": "words-of-ours",
+    } | settings  # fmt: skip
+    return WhatsAppChannel(read(WhatsAppSettings, **given), where or site())
 
 
 def update(name: str) -> dict[str, Any]:

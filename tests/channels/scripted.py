@@ -40,6 +40,7 @@ class Asked:
     form: dict[str, list[str]]
     files: dict[str, tuple[str, bytes]]
     query: dict[str, str]
+    json: Any = None
 
 
 class Scripted:
@@ -94,6 +95,7 @@ class Scripted:
 
 
 async def _asked(request: web.Request) -> Asked:
+    said = await request.json() if request.content_type == "application/json" else None
     form: dict[str, list[str]] = {}
     files: dict[str, tuple[str, bytes]] = {}
     for name, value in (await request.post()).items():
@@ -102,7 +104,7 @@ async def _asked(request: web.Request) -> Asked:
         else:
             form.setdefault(name, []).append(str(value))
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return Asked(request.method, request.path, headers, form, files, dict(request.query))
+    return Asked(request.method, request.path, headers, form, files, dict(request.query), said)
 
 
 @asynccontextmanager
