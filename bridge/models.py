@@ -1,7 +1,7 @@
 """The data that channels and the core hand each other. Frozen, no I/O.
 
 Times are Unix milliseconds (UTC). A URN names an address: `telegram:12345`, `tel:+393331234567`,
-`webchat:<visitor id>`.
+`whatsapp:+393331234567`, `webchat:<visitor id>`.
 """
 
 from __future__ import annotations
