@@ -1,6 +1,7 @@
 """`python -m bridge.sandbox`: the stand-ins alone, as a process of their own.
 
-Prints one line of JSON when ready: `{"telegram_base", "twilio_base", "control", "environment"}`.
+Prints one line of JSON when ready:
+`{"telegram_base", "twilio_base", "whatsapp_base", "control", "environment"}`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bridge.sandbox", description=__doc__)
     parser.add_argument("--telegram-port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--twilio-port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--whatsapp-port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--control-port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--telegram-token", default="")
     parser.add_argument("--account-sid", default="")
@@ -31,7 +33,7 @@ def main() -> None:
     parser.add_argument("--webhook", default="", help="where the number's messages are posted")
     parser.add_argument("--tunnel", nargs=2, metavar=("PUBLIC", "LOOPBACK"), default=None)
     parser.add_argument("--keep", type=int, default=20_000, help="how many sent messages are remembered")
-    parser.add_argument("--pace", type=float, default=0.1, help="seconds between an SMS's states")
+    parser.add_argument("--pace", type=float, default=0.1, help="seconds between a message's states")
     parser.add_argument("--quiet", action="store_true", help="keep no wire log")
     parser.add_argument("--any-chat", action="store_true", help="let the bot write to who never wrote")
     uvloop.run(_serve(parser.parse_args()))
@@ -43,6 +45,7 @@ async def _serve(options: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with Vendors(
         telegram_port=options.telegram_port, twilio_port=options.twilio_port,
+        whatsapp_port=options.whatsapp_port,
         telegram_token=options.telegram_token, account_sid=options.account_sid, auth_token=options.auth_token,
         number=options.number, quiet=options.quiet, keep=options.keep, known_only=not options.any_chat,
         pace=options.pace, tunnel=tuple(options.tunnel) if options.tunnel else None,
@@ -58,8 +61,9 @@ async def _serve(options: argparse.Namespace) -> None:
         await site.start()
         ready = {
             "telegram_base": vendors.telegram_base, "twilio_base": vendors.twilio_base,
+            "whatsapp_base": vendors.whatsapp_base,
             "control": f"http://127.0.0.1:{runner.addresses[0][1]}/control",
-            "environment": vendors.environment(),
+            "environment": vendors.environment() | vendors.whatsapp_environment(),
         }  # fmt: skip
         sys.stdout.write(orjson.dumps(ready).decode() + "\n")
         sys.stdout.flush()

@@ -10,8 +10,8 @@ from bridge.sandbox.feed import Json
 from bridge.sandbox.twilio_messages import ApiError, Message, make_sid, refusal
 from bridge.sandbox.vendor import Upload
 
-_STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
-_START = frozenset({"START", "YES", "UNSTOP"})
+STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
+START = frozenset({"START", "YES", "UNSTOP"})
 _STOPPED = (
     "You have successfully been unsubscribed. You will not receive any more messages from this number. "
     "Reply START to resubscribe."
@@ -82,10 +82,10 @@ class Account:
     def subscription(self, message: Message) -> Message | None:
         """Handle STOP and START as Twilio does by itself; its answer to the customer, if any."""
         word, number = message.body.strip().upper(), message.sender
-        if word in _STOP and number not in self.opted_out:
+        if word in STOP and number not in self.opted_out:
             self.opted_out.add(number)
             return self._own_answer(number, _STOPPED)
-        if word in _START and number in self.opted_out:
+        if word in START and number in self.opted_out:
             self.opted_out.discard(number)
             return self._own_answer(number, _STARTED)
         return None

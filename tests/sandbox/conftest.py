@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
 
+import aiohttp
+import orjson
 import pytest
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
@@ -15,6 +19,7 @@ from aiohttp.test_utils import TestServer
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
+from bridge.sandbox.vendor import Upload
 from bridge.sandbox.vendors import Vendors
 
 
@@ -43,6 +48,51 @@ class Receiver:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.hits.append(Hit(request.path, str(request.url), headers, body, form))
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
+
+    def values(self) -> list[dict[str, Any]]:
+        """The `value` of each change in WhatsApp's webhooks."""
+        return [
+            change["value"]
+            for hit in self.hits
+            if hit.headers.get("content-type") == "application/json"
+            for entry in orjson.loads(hit.body)["entry"]
+            for change in entry["changes"]
+        ]
+
+
+@dataclass
+class Graph:
+    """A client of WhatsApp's Cloud API, no cleverer than curl. Calls answer `(status, body)`."""
+
+    http: aiohttp.ClientSession
+    base: str
+    token: str
+    number: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    async def call(self, method: str, path: str, **more: Any) -> tuple[int, dict[str, Any]]:
+        url = f"{self.base}/v26.0/{path}"
+        async with self.http.request(method, url, headers=self.headers, **more) as response:
+            return response.status, await response.json()
+
+    async def get(self, path: str) -> tuple[int, dict[str, Any]]:
+        return await self.call("GET", path)
+
+    async def post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        return await self.call("POST", path, json=body)
+
+    async def send(self, to: str, **content: Any) -> tuple[int, dict[str, Any]]:
+        return await self.post(
+            f"{self.number}/messages", {"messaging_product": "whatsapp", "to": to, **content}
+        )
+
+    async def upload(self, upload: Upload) -> tuple[int, dict[str, Any]]:
+        form = aiohttp.FormData({"messaging_product": "whatsapp", "type": upload.mime})
+        form.add_field("file", BytesIO(upload.data), filename=upload.name, content_type=upload.mime)
+        return await self.call("POST", f"{self.number}/media", data=form)
 
 
 @pytest.fixture
@@ -77,6 +127,13 @@ async def twilio(vendors: Vendors) -> AsyncIterator[Client]:
     client.api.base_url = client.messaging.base_url = vendors.twilio_base
     yield client
     await http.close()
+
+
+@pytest.fixture
+async def graph(vendors: Vendors) -> AsyncIterator[Graph]:
+    account = vendors.whatsapp.account
+    async with aiohttp.ClientSession() as http:
+        yield Graph(http, vendors.whatsapp_base, account.token, account.phone_number_id)
 
 
 async def until(true: Callable[[], object], within: float = 10) -> None:

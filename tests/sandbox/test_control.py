@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from bridge.sandbox.control import Controls
 from bridge.sandbox.vendors import Vendors
-from tests.sandbox.conftest import Receiver
+from tests.sandbox.conftest import Graph, Receiver, until
 
 Http = TestClient[web.Request, web.Application]
 
@@ -48,6 +48,36 @@ async def test_customers_speak_by_http(vendors: Vendors, http: Http, receiver: R
     assert list(state["sms"]["phones"]) == ["+393330000000"]
 
 
+async def test_whatsapp_is_driven_by_http(
+    vendors: Vendors, http: Http, graph: Graph, receiver: Receiver
+) -> None:
+    """A customer writes, is answered, reads, is gone: all that a test in another process needs."""
+    marco = {"number": "+393331234567"}
+    await http.put("/control/whatsapp/webhook", json={"url": f"{receiver.base}/w"})
+    picture = {"name": "a.png", "mime": "image/png", "data": base64.b64encode(b"png").decode()}
+    words = {"from": marco["number"], "kind": "image", "file": picture}
+    said = await (await http.post("/control/whatsapp/say", json=words)).json()
+    file = await http.get(f"/control/whatsapp/files/{said['image']['id']}")
+    assert (file.content_type, await file.read()) == ("image/png", b"png")
+    await graph.send(marco["number"], type="text", text={"body": "Bello"})
+    await until(lambda: [m.status for m in vendors.whatsapp.account][-1] == "delivered")
+    assert await (await http.post("/control/whatsapp/look", json=marco)).json() == {"read": 1}
+    assert (await http.post("/control/whatsapp/lapse", json=marco)).status == 204
+    await http.put("/control/whatsapp/phone", json={**marco, "error": 131026, "on": False})
+    await http.put("/control/whatsapp/faults", json={"code": 131016, "times": 1})
+    state = (await (await http.get("/control/state")).json())["whatsapp"]
+    assert (state["dead"], state["off"], state["faults"]["code"]) == (
+        [marco["number"]],
+        [marco["number"]],
+        131016,
+    )
+    assert state["phones"][marco["number"]]["open"] is False
+    assert (await graph.send(marco["number"], type="text", text={"body": "x"}))[0] == 500
+    assert await (await http.get("/control/whatsapp/violations")).json() == {"items": []}
+    await http.post("/control/restore")
+    assert vendors.whatsapp.faults.code == 0
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
@@ -56,6 +86,11 @@ async def test_customers_speak_by_http(vendors: Vendors, http: Http, receiver: R
         ("POST", "telegram/say", {"file": {"name": "x", "data": "%%%"}}),
         ("POST", "sms/say", {"who": "+39"}),
         ("PUT", "vendor/sms", {"mode": "sleepy"}),
+        ("POST", "whatsapp/say", {"kind": "telepathy"}),
+        ("POST", "whatsapp/say", {"colour": "red"}),
+        ("POST", "whatsapp/lapse", {"number": "+393330000000"}),
+        ("POST", "whatsapp/subscribe", {"url": "http://127.0.0.1:9/x"}),
+        ("PUT", "whatsapp/faults", {"code": 7}),
     ],
 )
 async def test_wrong_control_is_422(http: Http, method: str, path: str, body: dict[str, object]) -> None:
@@ -97,11 +132,13 @@ async def test_live_socket_tells_what_happens(vendors: Vendors, http: Http, bot:
     async with http.ws_connect("/control/live") as socket:
         await vendors.telegram.say("ciao")
         await vendors.sms.say("ehi")
+        await vendors.whatsapp.say("salve")
         await vendors.telegram.turn("slow")
-        frames = [await socket.receive_json(timeout=10) for _ in range(3)]
-    assert [frame["type"] for frame in frames] == ["telegram", "sms", "vendor"]
+        frames = [await socket.receive_json(timeout=10) for _ in range(4)]
+    assert [frame["type"] for frame in frames] == ["telegram", "sms", "whatsapp", "vendor"]
     assert frames[0]["message"]["text"] == "ciao"
-    assert frames[2]["knobs"]["mode"] == "slow"
+    assert (frames[2]["phone"]["name"], frames[2]["message"]["text"]) == ("Marco Bianchi", "salve")
+    assert frames[3]["knobs"]["mode"] == "slow"
 
 
 async def test_reset_forgets_messages_and_keeps_the_account(vendors: Vendors, http: Http, bot: Bot) -> None:
