@@ -149,7 +149,7 @@ async def test_phone_names_the_channel_and_what_went_wrong(chromium: Browser, de
     await expect(state.first).to_have_css("color", red)
 
 
-@pytest.mark.parametrize("tab", ["telegram", "sms", "shop", "inbox", "wire"])
+@pytest.mark.parametrize("tab", ["telegram", "sms", "whatsapp", "shop", "inbox", "wire"])
 async def test_sandbox_says_on_every_tab_that_nothing_leaves(chromium: Browser, demo: str, tab: str) -> None:
     """The promise is permanent, and each tab is the page's main part."""
     page = await (await context_of(chromium, demo, viewport=PHONE)).new_page()

@@ -113,7 +113,7 @@ async def test_every_control_of_the_sandbox_can_be_hit(
         chromium, demo, viewport={"width": width, "height": 900}, reduced_motion="reduce"
     )
     page = await context.new_page()
-    for name in ("telegram", "sms", "shop", "wire"):
+    for name in ("telegram", "sms", "whatsapp", "shop", "wire"):
         await page.goto(f"/sandbox/?{name}#{name}")
         await expect(page.get_by_role("button", name="Restore all")).to_be_visible()
         await expect(page.get_by_role("heading", name="Sandbox")).to_be_attached()

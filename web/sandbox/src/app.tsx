@@ -3,6 +3,7 @@ import { Dialog } from "../../inbox/src/ui/dialog";
 import { Icon, Logo } from "../../shared/icons";
 import { SmsPhone } from "./phone/sms";
 import { TelegramPhone } from "./phone/telegram";
+import { WhatsAppPhone } from "./phone/whatsapp";
 import { api } from "./state/api";
 import { agent, anythingBroken, connected, frames, signIn, tab, type Tab } from "./state/store";
 import { s } from "./text";
@@ -21,6 +22,7 @@ export function App() {
         <div class="stage">
           <div class="device device-telegram"><TelegramPhone /><VendorCard vendor="telegram" /></div>
           <div class="device device-sms"><SmsPhone /><VendorCard vendor="sms" /></div>
+          <div class="device device-whatsapp"><WhatsAppPhone /><VendorCard vendor="whatsapp" /></div>
           <div class="device device-shop"><Shop /><VendorCard vendor="webchat" /></div>
           <WireLog />
         </div>
@@ -78,7 +80,7 @@ function ClearDialog({ onClose }: { onClose: () => void }) {
   );
 }
 
-const TABS: Tab[] = ["telegram", "sms", "shop", "inbox", "wire"];
+const TABS: Tab[] = ["telegram", "sms", "whatsapp", "shop", "inbox", "wire"];
 
 /** Where there is no room for everything side by side. */
 function Tabs() {

@@ -6,6 +6,7 @@ const knobs: Knobs = { mode: "ok", delay: 2, retry_after: 5, drop_webhooks: fals
 const empty: SandboxState = {
   telegram: { name: "Bottega Lume", username: "bottegalume_bot", chats: {}, knobs },
   sms: { number: "+390546010200", phones: {}, dead: [], knobs },
+  whatsapp: { name: "Bottega Lume", number: "+390546010300", phones: {}, dead: [], off: [], knobs },
   webchat: { knobs },
   wire: [],
 };
@@ -45,6 +46,22 @@ describe("apply", () => {
     });
     const { phones } = [sms("queued"), sms("delivered")].reduce(apply, empty).sms;
     expect(phones["+39333"]?.messages.map((one) => one.status)).toEqual(["delivered"]);
+  });
+
+  it("follows the states of a WhatsApp message, and of its customer", () => {
+    const head = { number: "+39333", name: "Marco Bianchi", open: true, stopped: false };
+    const whatsapp = (status: string): Frame => ({
+      type: "whatsapp", phone: head,
+      message: {
+        id: "wamid.1", direction: "outbound", kind: "text", text: "x", status, error: null, quoted: "", card: null, file: null,
+        buttons: [], at: "",
+      },
+    });
+    const told = [whatsapp("sent"), whatsapp("delivered"), { type: "whatsapp", phone: { ...head, open: false }, message: null } as Frame];
+    const after = apply(told.reduce(apply, empty), { type: "whatsapp_phones", dead: [], off: ["+39333"] }).whatsapp;
+    expect(after.phones["+39333"]).toMatchObject({ open: false, messages: [{ status: "delivered" }] });
+    expect(after.off).toEqual(["+39333"]);
+    expect(apply({ ...empty, whatsapp: after }, { type: "reset" })).toEqual(empty);
   });
 
   it("keeps no endless wire", () => {

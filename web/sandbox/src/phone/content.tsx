@@ -1,7 +1,7 @@
 import { Icon, type IconName } from "../../../shared/icons";
 import { calm } from "../../../inbox/src/ui/media";
 import { fileUrl } from "../state/api";
-import type { BotMessage, SmsMessage } from "../state/types";
+import type { BotMessage, SmsMessage, WhatsAppMessage } from "../state/types";
 
 /** What a Telegram message holds besides its words. */
 export function BotContent({ message }: { message: BotMessage }) {
@@ -50,6 +50,19 @@ export function SmsContent({ message }: { message: SmsMessage }) {
       )}
     </>
   );
+}
+
+/** What a WhatsApp message holds besides its words. */
+export function WhatsAppContent({ message }: { message: WhatsAppMessage }) {
+  const { file, card, kind } = message;
+  if (card) return <Card icon={kind === "location" ? "map-pin" : "user-round"} title={card.title} small={card.small} />;
+  if (!file) return null;
+  const url = fileUrl.whatsapp(file.id);
+  if (kind === "image") return <Picture url={url} alt={message.text} />;
+  if (kind === "video") return <video class="film" src={url} controls muted playsInline />;
+  if (kind === "audio") return <audio class="sound" src={url} controls preload="none" />;
+  if (kind === "sticker") return <img class="sticker" src={url} alt="Sticker" />;
+  return <Card icon="file-text" title={file.name} href={url} />;
 }
 
 function Picture({ url, alt }: { url: string; alt: string }) {

@@ -11,7 +11,7 @@ interface Person {
 }
 
 interface PhoneProps {
-  tone: "telegram" | "sms";
+  tone: "telegram" | "sms" | "whatsapp";
   title: string;
   subtitle: ComponentChildren;
   served: boolean;
@@ -75,4 +75,10 @@ function Time() {
     return () => clearInterval(timer);
   }, []);
   return <span class="number">{clock(now.toISOString())}</span>;
+}
+
+/** `+39 0546 010 200`, as people read it. */
+export function spaced(number: string): string {
+  const match = /^\+39(\d{4})(\d{3})(\d{3})$/.exec(number);
+  return match ? `+39 ${match[1]} ${match[2]} ${match[3]}` : number;
 }

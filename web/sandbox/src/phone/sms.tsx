@@ -7,7 +7,7 @@ import { s } from "../text";
 import { tell } from "../ui/problem";
 import { Composer, type Kind } from "./composer";
 import { SmsContent } from "./content";
-import { Phone } from "./phone";
+import { Phone, spaced } from "./phone";
 
 /** A new time is said where so long nobody wrote. */
 const PAUSE_MS = 10 * 60_000;
@@ -78,10 +78,4 @@ function actions(from: string, off: boolean): Kind[] {
     { key: "start", icon: "play", label: "kind.startsms", do: () => api.sms({ from, text: "START" }) },
     { key: "off", icon: "power", label: off ? "kind.on" : "kind.off", do: () => api.phone(from, off ? null : UNREACHABLE) },
   ];
-}
-
-/** `+39 0546 010 200`, as people read it. */
-function spaced(number: string): string {
-  const match = /^\+39(\d{4})(\d{3})(\d{3})$/.exec(number);
-  return match ? `+39 ${match[1]} ${match[2]} ${match[3]}` : number;
 }

@@ -25,6 +25,10 @@ export const api = {
   state: () => call<SandboxState>("GET", "state"),
   telegram: (said: { chat_id: number; text?: string; kind?: string; file?: FileIn }) => call("POST", "telegram/say", said),
   sms: (said: { from: string; text?: string; kind?: string; media?: FileIn[] }) => call("POST", "sms/say", said),
+  whatsapp: (said: { from: string; text?: string; kind?: string; file?: FileIn }) => call("POST", "whatsapp/say", said),
+  whatsappLook: (number: string) => call("POST", "whatsapp/look", { number }),
+  whatsappLapse: (number: string) => call("POST", "whatsapp/lapse", { number }),
+  whatsappPhone: (number: string, on: boolean) => call("PUT", "whatsapp/phone", { number, on }),
   phone: (number: string, error: number | null) => call("PUT", "sms/phone", { number, error }),
   turn: (vendor: VendorName, mode: Mode, drop?: boolean) =>
     call("PUT", `vendor/${vendor}`, drop === undefined ? { mode } : { mode, drop_webhooks: drop }),
@@ -34,6 +38,7 @@ export const api = {
 
 export const fileUrl = {
   telegram: (id: string) => `${BASE}telegram/files/${encodeURIComponent(id)}`,
+  whatsapp: (id: string) => `${BASE}whatsapp/files/${encodeURIComponent(id)}`,
   sms: (id: string) => `${BASE}sms/files/${encodeURIComponent(id)}`,
 };
 

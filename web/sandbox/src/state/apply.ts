@@ -1,4 +1,4 @@
-import type { BotMessage, Frame, SandboxState, SmsMessage } from "./types";
+import type { BotMessage, Frame, SandboxState, SmsMessage, WhatsAppMessage } from "./types";
 
 /** As many as the server keeps, and no more: a sandbox may be left open for days. */
 const WIRE = 500;
@@ -22,10 +22,24 @@ export function apply(state: SandboxState, frame: Frame): SandboxState {
     }
     case "phone":
       return { ...state, sms: { ...state.sms, dead: frame.dead } };
+    case "whatsapp": {
+      const known = state.whatsapp.phones[frame.phone.number]?.messages ?? [];
+      const messages = frame.message ? upsert(known, frame.message, (one: WhatsAppMessage) => one.id) : known;
+      const phones = { ...state.whatsapp.phones, [frame.phone.number]: { ...frame.phone, messages } };
+      return { ...state, whatsapp: { ...state.whatsapp, phones } };
+    }
+    case "whatsapp_phones":
+      return { ...state, whatsapp: { ...state.whatsapp, dead: frame.dead, off: frame.off } };
     case "vendor":
       return { ...state, [frame.vendor]: { ...state[frame.vendor], knobs: frame.knobs } };
     case "reset":
-      return { ...state, telegram: { ...state.telegram, chats: {} }, sms: { ...state.sms, phones: {}, dead: [] }, wire: [] };
+      return {
+        ...state,
+        telegram: { ...state.telegram, chats: {} },
+        sms: { ...state.sms, phones: {}, dead: [] },
+        whatsapp: { ...state.whatsapp, phones: {}, dead: [], off: [] },
+        wire: [],
+      };
     case "typing":
       return state;
   }

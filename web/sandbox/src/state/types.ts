@@ -1,6 +1,6 @@
 /** What the sandbox's API says; the shapes are those of `bridge/sandbox/`. */
 
-export type VendorName = "telegram" | "sms" | "webchat";
+export type VendorName = "telegram" | "sms" | "whatsapp" | "webchat";
 export type Mode = "ok" | "slow" | "429" | "5xx" | "lose" | "down";
 
 export interface Knobs {
@@ -69,6 +69,30 @@ export interface SmsPhone {
   messages: SmsMessage[];
 }
 
+export interface WhatsAppMessage {
+  id: string;
+  direction: "inbound" | "outbound";
+  kind: string;
+  text: string;
+  status: string;
+  error: number | null;
+  /** The words of the message that it answers or reacts to. */
+  quoted: string;
+  card: { title: string; small: string } | null;
+  file: { id: string; mime: string; name: string } | null;
+  buttons: { id: string; title: string }[];
+  at: string;
+}
+
+export interface WhatsAppPhone {
+  number: string;
+  name: string;
+  /** Whether less than 24 hours have passed since the customer wrote. */
+  open: boolean;
+  stopped: boolean;
+  messages: WhatsAppMessage[];
+}
+
 export interface WireEntry {
   id: number;
   at: string;
@@ -86,6 +110,7 @@ export interface WireEntry {
 export interface SandboxState {
   telegram: { name: string; username: string; chats: Record<string, TelegramChat>; knobs: Knobs };
   sms: { number: string; phones: Record<string, SmsPhone>; dead: string[]; knobs: Knobs };
+  whatsapp: { name: string; number: string; phones: Record<string, WhatsAppPhone>; dead: string[]; off: string[]; knobs: Knobs };
   webchat: { knobs: Knobs };
   wire: WireEntry[];
 }
@@ -95,6 +120,9 @@ export type Frame =
   | { type: "telegram"; chat: Omit<TelegramChat, "messages">; message: BotMessage | null }
   | { type: "sms"; number: string; opted_out: boolean; message: SmsMessage }
   | { type: "phone"; dead: string[] }
-  | { type: "typing"; chat_id: number }
+  | { type: "whatsapp"; phone: Omit<WhatsAppPhone, "messages">; message: WhatsAppMessage | null }
+  | { type: "whatsapp_phones"; dead: string[]; off: string[] }
+  | { type: "typing"; vendor: "telegram"; chat_id: number }
+  | { type: "typing"; vendor: "whatsapp"; number: string }
   | { type: "vendor"; vendor: VendorName; knobs: Knobs }
   | { type: "reset" };

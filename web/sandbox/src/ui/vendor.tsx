@@ -57,11 +57,13 @@ export function VendorCard({ vendor }: { vendor: VendorName }) {
 }
 
 function why(mode: Mode, vendor: VendorName): string {
-  return mode === "down" && vendor === "webchat" ? s("why.down.webchat") : s(`why.${mode}`);
+  if (mode === "down" && vendor === "webchat") return s("why.down.webchat");
+  if (mode === "429" && vendor === "whatsapp") return s("why.429.whatsapp");
+  return s(`why.${mode}`);
 }
 
-function Drop({ vendor, mode, on }: { vendor: "telegram" | "sms"; mode: Mode; on: boolean }) {
-  const what = vendor === "telegram" ? s("drop.telegram") : s("drop");
+function Drop({ vendor, mode, on }: { vendor: Exclude<VendorName, "webchat">; mode: Mode; on: boolean }) {
+  const what = vendor === "sms" ? s("drop") : s("drop.hold");
   return (
     <label class="drop" title={s(`drop.why.${vendor}`)}>
       <input

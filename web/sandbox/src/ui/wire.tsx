@@ -8,7 +8,7 @@ import { took, tone } from "../state/wire";
 import { s } from "../text";
 import { Arrow } from "./glyphs";
 
-const CHANNELS: VendorName[] = ["telegram", "sms", "webchat"];
+const CHANNELS: VendorName[] = ["telegram", "sms", "whatsapp", "webchat"];
 const SHOWN = 200;
 
 /** Every call, newest first; a row opens what was said. */
