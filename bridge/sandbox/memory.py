@@ -15,6 +15,7 @@ from typing import TypedDict
 import orjson
 import structlog
 
+from bridge.sandbox import whatsapp_memory
 from bridge.sandbox.feed import Json
 from bridge.sandbox.telegram_chats import Chat, Stored
 from bridge.sandbox.twilio_messages import Message
@@ -34,6 +35,9 @@ class Credentials(TypedDict, total=False):
     telegram_token: str
     account_sid: str
     auth_token: str
+    whatsapp_token: str
+    phone_number_id: str
+    app_secret: str
 
 
 class Memory:
@@ -55,13 +59,16 @@ class Memory:
         if "telegram" in found:
             self._load_telegram(vendors, found["telegram"])
             self._load_sms(vendors, found["sms"])
+        if "whatsapp" in found:
+            whatsapp_memory.load(vendors.whatsapp, found["whatsapp"], self._upload)
 
     def save(self, vendors: Vendors) -> None:
         """Write down what is new."""
-        telegram, account = vendors.telegram, vendors.sms.account
+        telegram, account, number = vendors.telegram, vendors.sms.account, vendors.whatsapp.account
         body = orjson.dumps({
             "credentials": {"telegram_token": telegram.token, "account_sid": account.sid,
-                            "auth_token": account.token},
+                            "auth_token": account.token, "whatsapp_token": number.token,
+                            "phone_number_id": number.phone_number_id, "app_secret": number.app_secret},
             "telegram": {
                 "updates": telegram.updates.dump(),
                 "chats": [_chat(chat) for chat in telegram.chats],
@@ -69,6 +76,7 @@ class Memory:
             },
             "sms": {"messages": [self._message(m) for m in reversed(list(account.newest_first()))],
                     "opted_out": sorted(account.opted_out)},
+            "whatsapp": whatsapp_memory.dump(vendors.whatsapp, self._kept),
         })  # fmt: skip
         if body == self._saved:
             return
@@ -124,6 +132,9 @@ class Memory:
         names = ("sid", "sender", "to", "body", "direction", "status", "service", "error", "created", "sent")
         media = [self._file(Stored(sid, "", upload)) for sid, upload in message.media]
         return {**{name: getattr(message, name) for name in names}, "media": media}
+
+    def _kept(self, media_id: str, upload: Upload) -> Json:
+        return self._file(Stored(media_id, "", upload))
 
     def _file(self, stored: Stored) -> Json:
         path = self._folder / "files" / stored.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
@@ -23,16 +24,22 @@ async def test_restart_changes_nothing_that_customers_see(tmp_path: Path) -> Non
         await before.telegram.say(kind="blocked", chat_id=1002)
         await before.sms.say("ecco", sender=MARCO, media=[samples.photo(1)])
         await before.sms.say("STOP", sender="+393330000000")
+        picture = await before.whatsapp.say("ecco", kind="image", sender=MARCO, file=samples.photo(2))
+        await before.whatsapp.say("STOP", sender=MARCO, hidden=True)
         memory.save(before)
-        state = (before.telegram.state()["chats"], before.sms.state()["phones"])
+        state = _phones(before)
     async with Vendors(**memory.credentials()) as after:
         memory.load(after)
-        assert (after.telegram.state()["chats"], after.sms.state()["phones"]) == state
+        assert _phones(after) == state
         assert (after.telegram.token, after.sms.account.sid) == (
             before.telegram.token,
             before.sms.account.sid,
         )
         assert "+393330000000" in after.sms.account.opted_out
+        assert after.whatsapp.account.token == before.whatsapp.account.token
+        assert after.whatsapp.account.phone_number_id == before.whatsapp.account.phone_number_id
+        assert after.whatsapp.account.phones[MARCO].user_id == picture["from_user_id"]
+        assert after.whatsapp.account.files[picture["image"]["id"]] == samples.photo(2)
         photo = after.telegram.files.get(state[0]["1001"]["messages"][0]["photo"][-1]["file_id"])
         assert photo
         assert photo.upload == samples.photo()
@@ -70,3 +77,10 @@ async def test_state_that_cannot_be_read_is_left_behind(tmp_path: Path) -> None:
     async with Vendors(**memory.credentials()) as vendors:
         memory.load(vendors)
         assert vendors.telegram.state()["chats"] == {}
+
+
+def _phones(vendors: Vendors) -> tuple[dict[str, Any], ...]:
+    """What all customers see."""
+    return (
+        vendors.telegram.state()["chats"], vendors.sms.state()["phones"], vendors.whatsapp.state()["phones"],
+    )  # fmt: skip
