@@ -65,7 +65,7 @@ async def serve_demo(settings: Settings) -> None:
     memory = Memory(folder / "vendors")
     async with Vendors(business=business, **memory.credentials()) as vendors:
         memory.load(vendors)
-        os.environ.update(vendors.environment())
+        os.environ.update(vendors.environment() | vendors.whatsapp_environment())
         await gateway_app.serve(settings, lambda app, gateway: add_sandbox(app, gateway, vendors, memory))
 
 
@@ -79,6 +79,8 @@ def add_sandbox(
     settings = gateway.settings
     vendors.post.tunnel = (settings.public_url, _loopback(settings))
     vendors.serve_webhooks_of(settings.public_url)
+    if any(live.channel.type == vendors.whatsapp.channel for live in gateway.channels.values()):
+        vendors.whatsapp.account.webhook = f"{settings.public_url}/webhooks/whatsapp"
     sandbox = Sandbox(gateway, vendors, memory)
     sandbox.site_chat.attach(app)
     app.add_routes(sandbox.routes())
