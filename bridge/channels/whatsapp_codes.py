@@ -15,8 +15,8 @@ PAUSE: dict[int, float | None] = {4: 60.0, 80007: 60.0, 130429: None, 131048: 60
 AGAIN = frozenset({1, 2, 131000, 131016, 131057})
 # Ours to mend, no fault of the message: replies wait until somebody has.
 ACCOUNT = frozenset({0, 3, 10, 33, 190, 368, 131005, 131031, 131042, 131045, 133010, *range(200, 300)})
-# "Unsupported request", with this subcode: no such number, or none of this token's.
-_PARAMETER, _NO_SUCH_OBJECT = 100, 33
+# A wrong parameter; with the subcode, what the call is about: no such thing, or none of this token's.
+PARAMETER, _NO_SUCH_OBJECT = 100, 33
 
 _REASONS = {
     0: "WhatsApp does not know the access token: check WHATSAPP_ACCESS_TOKEN",
@@ -62,7 +62,7 @@ def refusal(
 
     A 5xx was not taken, whatever its code (ADR 11); a 504 is a time-out behind the gateway.
     """
-    if code == _PARAMETER and subcode == _NO_SUCH_OBJECT:
+    if code == PARAMETER and subcode == _NO_SUCH_OBJECT:
         code = _NO_SUCH_OBJECT
     why = reason(code, message)
     if code in PAUSE or status == HTTPStatus.TOO_MANY_REQUESTS:

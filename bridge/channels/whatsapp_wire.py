@@ -6,7 +6,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/refere
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from bridge.channels.http import (
     refused_by_gateway,
     retry_after,
 )
-from bridge.channels.whatsapp_codes import refusal
+from bridge.channels.whatsapp_codes import PARAMETER, refusal
 from bridge.errors import MediaError, NotSent, Rejected, SendError, Throttled, Unknown
 from bridge.models import File, Sent
 from bridge.timing import time_limit
@@ -35,6 +35,9 @@ _FILE_HOSTS = (".fbsbx.com", ".fbcdn.net", ".facebook.com", ".whatsapp.net")
 _CHUNK = 64 * 1024
 # Of the time that a reply has, so much is for its file: what is left is for the message itself.
 _FOR_THE_FILE = 2 / 3
+
+# As `whatsapp_codes.refusal`.
+Refusal = Callable[[int | None, int | None, int, str, float | None], Exception]
 
 
 class WhatsAppWire:
@@ -103,7 +106,7 @@ class WhatsAppWire:
     async def _file_url(self, media_id: str) -> URL:
         params = {"phone_number_id": self._number_id}
         try:
-            found = (await self._ask("GET", media_id, self._timeout, params=params)).get("url")
+            answer = await self._ask("GET", media_id, self._timeout, _no_file, params=params)
         except Rejected as error:
             raise MediaError(error.reason, final=True) from None
         except Throttled:
@@ -111,6 +114,7 @@ class WhatsAppWire:
         except SendError as error:
             raise MediaError(error.reason, final=False, retry_after=error.retry_after) from None
         try:
+            found = answer.get("url")
             url = URL(found if isinstance(found, str) else "")
             url.origin()
         except ValueError:
@@ -124,14 +128,18 @@ class WhatsAppWire:
             return True
         return self._base == META and url.scheme == "https" and str(url.host).endswith(_FILE_HOSTS)
 
-    async def _ask(self, method: str, path: str, seconds: float, **more: Any) -> dict[str, Any]:
+    async def _ask(
+        self, method: str, path: str, seconds: float, refused: Refusal = refusal, **more: Any
+    ) -> dict[str, Any]:
         """A call that changes nothing when it is made twice: no answer means `NotSent`."""
         try:
-            return await self._call(method, path, seconds, **more)
+            return await self._call(method, path, seconds, refused, **more)
         except Unknown:
             raise NotSent("WhatsApp gave no answer") from None
 
-    async def _call(self, method: str, path: str, seconds: float, **more: Any) -> dict[str, Any]:
+    async def _call(
+        self, method: str, path: str, seconds: float, refused: Refusal = refusal, **more: Any
+    ) -> dict[str, Any]:
         url = URL(f"{self._base}/{_VERSION}") / path
         try:
             async with (
@@ -140,12 +148,12 @@ class WhatsAppWire:
                     method, url, headers=self._headers, allow_redirects=False, **more
                 ) as response,
             ):
-                return _understood(response.status, await response.read(), retry_after(response))
+                return _understood(response.status, await response.read(), retry_after(response), refused)
         except (ClientError, OSError) as error:  # a TimeoutError is an OSError
             raise lost("WhatsApp", error) from None
 
 
-def _understood(status: int, raw: bytes, rest: float | None) -> dict[str, Any]:
+def _understood(status: int, raw: bytes, rest: float | None, refused: Refusal) -> dict[str, Any]:
     """The answer of a call that went well, or what went wrong."""
     answer = _json(raw)
     error = answer.get("error")
@@ -153,12 +161,21 @@ def _understood(status: int, raw: bytes, rest: float | None) -> dict[str, Any]:
         data = error.get("error_data")
         details = data.get("details") if isinstance(data, dict) else None
         words = next((word for word in (details, error.get("message")) if isinstance(word, str)), "")
-        raise refusal(_number(error.get("code")), _number(error.get("error_subcode")), status, words, rest)
+        raise refused(_number(error.get("code")), _number(error.get("error_subcode")), status, words, rest)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise Throttled("WhatsApp asks for a pause", retry_after=rest)
     if status >= HTTPStatus.MULTIPLE_CHOICES or not answer:
         raise refused_by_gateway("WhatsApp", status)
     return answer
+
+
+def _no_file(
+    code: int | None, subcode: int | None, status: int, message: str, rest: float | None
+) -> Exception:
+    """What it means that a file is refused: where there is none, the number and the token are well."""
+    if code == PARAMETER:
+        return MediaError(f"WhatsApp has this file no more ({code})", final=True)
+    return refusal(code, subcode, status, message, rest)
 
 
 def _json(raw: bytes) -> dict[str, Any]:

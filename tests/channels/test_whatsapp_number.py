@@ -147,7 +147,7 @@ async def test_only_metas_own_hosts_see_the_token(url: str, may: bool) -> None:
     await number.close()
 
 
-GONE = {"error": {"message": "Unsupported get request", "code": 100, "error_subcode": 2388019}}
+GONE = {"error": {"message": "Unsupported get request", "code": 100, "error_subcode": 33}}
 
 
 @pytest.mark.parametrize(
