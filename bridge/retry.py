@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 LONGEST_PAUSE = 60.0
+# Of what a vendor lets one address have at once, so much is left whatever was used before: the first reply
+# after a start need not wait where many are allowed.
+_LEFT = 0.1
 # Sums of small times never quite make a whole token.
 _ALMOST = 1e-6
 
@@ -56,7 +59,7 @@ class Bucket:
 
 
 class AddressRates:
-    """A bucket per address, forgotten when it is full again."""
+    """A bucket per address, forgotten when it is full again. It begins with what a burst surely leaves."""
 
     __slots__ = ("_buckets", "_burst", "_rate", "_since")
 
@@ -81,7 +84,10 @@ class AddressRates:
     def _bucket(self, urn: str, now: float) -> Bucket:
         if len(self._buckets) > 10_000:
             self._forget(now)
-        return self._buckets.setdefault(urn, Bucket(self._rate, self._burst, self._since))
+        if urn not in self._buckets:
+            self._buckets[urn] = Bucket(self._rate, self._burst, self._since)
+            self._buckets[urn].take(self._since, -int(self._burst * _LEFT))
+        return self._buckets[urn]
 
     def _forget(self, now: float) -> None:
         full = [urn for urn, bucket in self._buckets.items() if bucket.available(now) >= max(self._burst, 1)]

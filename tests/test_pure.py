@@ -122,6 +122,16 @@ def test_bucket_begins_empty_for_all_and_for_each_address() -> None:
     assert bucket.debt(0.5) == 0
 
 
+def test_where_many_are_allowed_at_once_the_first_replies_after_a_start_leave_at_once() -> None:
+    """One message in six seconds, but after 45: a few of them are there, whoever had the duty before."""
+    rates, sent = AddressRates(1 / 6, 45, since=0.0), 0
+    while rates.wait("whatsapp:+393331234567", 0.0) == 0:
+        rates.take("whatsapp:+393331234567", 0.0)
+        sent += 1
+    assert 2 <= sent <= 45 / 4
+    assert rates.wait("whatsapp:+393331234567", 0.0) == pytest.approx(6.0)
+
+
 def test_what_is_taken_beyond_what_there_is_is_waited_for() -> None:
     """Many long replies in pieces: the second pieces must not all leave in the same instant."""
     bucket, waits = Bucket(2, 1, -0.5), []

@@ -41,7 +41,7 @@ AGENTS = {
 
 _REAL_CREDENTIALS = (
     "bridge demo: credentials of a real vendor are set, and the demo never runs beside them. "
-    "Use `bridge serve`, or unset TELEGRAM_BOT_TOKEN and TWILIO_ACCOUNT_SID."
+    "Use `bridge serve`, or unset TELEGRAM_BOT_TOKEN, TWILIO_ACCOUNT_SID and WHATSAPP_ACCESS_TOKEN."
 )
 
 

@@ -7,13 +7,15 @@ import asyncio
 from bridge.sandbox import samples
 from bridge.sandbox.vendors import Vendors
 
-MARCO = "+393331234567"
+MARCO, CHIARA = "+393331234567", "+393471112233"
 
 
 async def opening_words(vendors: Vendors) -> None:
-    """Three customers of the shop write, with the pauses that people make."""
-    telegram, sms = vendors.telegram, vendors.sms
+    """Four customers of the shop write, with the pauses that people make."""
+    telegram, sms, whatsapp = vendors.telegram, vendors.sms, vendors.whatsapp
     await telegram.say("Buongiorno! Il negozio è aperto anche domenica?", chat_id=1002)
+    await asyncio.sleep(0.4)
+    await whatsapp.say("Ciao! La lampada Onda si può anche appendere?", sender=CHIARA)
     await asyncio.sleep(0.4)
     await sms.say("Buongiorno, avete il vaso grande anche in verde salvia?", sender=MARCO)
     await asyncio.sleep(0.4)

@@ -47,7 +47,9 @@ async def visitor_writes(shop: Page | FrameLocator, text: str) -> None:
     await box.press("Enter")
 
 
-@pytest.mark.parametrize(("channel", "state"), [("Telegram", "Sent"), ("SMS", "Delivered")])
+@pytest.mark.parametrize(
+    ("channel", "state"), [("Telegram", "Sent"), ("SMS", "Delivered"), ("WhatsApp", "Read")]
+)
 async def test_phone_writes_and_gets_its_answer(
     chromium: Browser, demo: str, channel: str, state: str
 ) -> None:

@@ -81,8 +81,8 @@ async def test_newcomer_finds_customers_who_wrote_and_can_answer(base: str) -> N
     async with agent(base) as http:
         me = await _json(http, "/api/me")
         assert (me["name"], me["role"]) == ("Anna Colombo", "admin")
-        found = await until_there(http, 3)
-        assert sorted(item["channel"] for item in found) == ["sms", "telegram", "telegram"]
+        found = await until_there(http, 4)
+        assert sorted(item["channel"] for item in found) == ["sms", "telegram", "telegram", "whatsapp"]
         marco = next(item for item in found if item["channel"] == "sms")
         path = f"/api/conversations/{marco['id']}/messages"
         async with http.post(path, json={"text": "Sì, ne abbiamo due", "client_id": "1"}) as response:
@@ -112,7 +112,7 @@ async def test_page_of_another_site_gets_nothing(base: str) -> None:
 async def test_clear_empties_both_sides(base: str) -> None:
     """Phones and inbox start over together; who answers stays signed in."""
     async with agent(base) as http:
-        await until_there(http, 3)
+        await until_there(http, 4)
         async with http.post("/sandbox/api/clear") as response:
             assert response.status == 204
         assert await conversations(http) == []
@@ -155,9 +155,14 @@ async def test_page_that_watches_is_sent_away_at_the_end(tmp_path: Path) -> None
             await ending
 
 
-def test_demo_never_runs_beside_real_credentials(tmp_path: Path) -> None:
+@pytest.mark.parametrize("real", [
+    {"TELEGRAM_BOT_TOKEN": "123456789:" + "a" * 35},
+    {"WHATSAPP_PHONE_NUMBER_ID": "106540352242922", "WHATSAPP_ACCESS_TOKEN": "EAAG" + "a" * 35,
+     "WHATSAPP_APP_SECRET": "a" * 32, "WHATSAPP_VERIFY_TOKEN": "any words"},
+], ids=["telegram", "whatsapp"])  # fmt: skip
+def test_demo_never_runs_beside_real_credentials(tmp_path: Path, real: dict[str, str]) -> None:
     """Nobody should take the demo for the real thing, or write to real customers from it."""
-    env = environment(tmp_path, free_port(), PYTHONPATH=str(ROOT), TELEGRAM_BOT_TOKEN="123456789:" + "a" * 35)
+    env = environment(tmp_path, free_port(), PYTHONPATH=str(ROOT), **real)
     ended = subprocess.run(
         [*BRIDGE, "demo"], cwd=tmp_path, env=env, capture_output=True, check=False, timeout=WITHIN
     )
