@@ -16,8 +16,8 @@ export const SMS_PEOPLE = [
 
 /** Marco has the same number on both: the address says which phone is meant. */
 export const WHATSAPP_PEOPLE = [
-  { id: "whatsapp:+393331234567", number: "+393331234567", name: "Marco Bianchi" },
   { id: "whatsapp:+393471112233", number: "+393471112233", name: "Chiara Longo" },
+  { id: "whatsapp:+393331234567", number: "+393331234567", name: "Marco Bianchi" },
   { id: "whatsapp:+393384445566", number: "+393384445566", name: "Pietro Galli" },
 ];
 
