@@ -48,11 +48,18 @@ class LimitsView(View):
     segments: bool
 
 
+class UnderWay(View):
+    """An incident that is not over."""
+
+    id: str
+    started_at: Time
+
+
 class ChannelView(View):
     """A channel: `state` says whether it works now, `detail` why it does not.
 
     `health` is whether messages travel on it, whoever is at fault: in `setup` they do not.
-    `recovering`: it was down a moment ago.
+    `recovering`: it was down a moment ago. `incident`: the one of what we send there, until it is up again.
     """
 
     id: int
@@ -62,6 +69,7 @@ class ChannelView(View):
     state: Literal["up", "degraded", "down", "recovering", "setup"]
     health: Literal["up", "degraded", "down"]
     detail: str = ""
+    incident: UnderWay | None = None
     limits: LimitsView
 
 

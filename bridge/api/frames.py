@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel
 
 from bridge.channels.live import LiveChannel
-from bridge.store import activity, contacts, conversations, messages
+from bridge.store import activity, contacts, conversations, health, messages
 from bridge.store import channels as channel_rows
 from bridge.store.changes import Change, Cursor, Position
 from bridge.store.engine import Tx
@@ -65,8 +65,8 @@ async def _parts(tx: Tx, changes: Sequence[Change], channels: Mapping[int, LiveC
 
 async def channel_views(tx: Tx, channels: Mapping[int, LiveChannel]) -> list[ChannelView]:
     """The channels that are on; how each is was said by one node for all."""
-    states = await channel_rows.states(tx)
-    return [live.view(*states[live.id]) for live in channels.values()]
+    states, incidents = await channel_rows.states(tx), await health.under_way(tx)
+    return [live.view(*states[live.id], incidents.get(live.id)) for live in channels.values()]
 
 
 def _body(change: Change, parts: _Parts) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from bridge.channels.base import Channel
-from bridge.views import ChannelView, LimitsView
+from bridge.views import ChannelView, LimitsView, UnderWay
 
 State = Literal["up", "degraded", "down", "recovering", "setup"]
 # Whether messages travel, where a state's own word says something else.
@@ -65,7 +65,7 @@ class LiveChannel:
         """The words for a vendor that gives no answer."""
         return f"{self.channel.label} cannot be reached"
 
-    def view(self, state: State | Literal["off"], detail: str) -> ChannelView:
+    def view(self, state: State | Literal["off"], detail: str, incident: UnderWay | None) -> ChannelView:
         """The channel as the API shows it. It can be off only for another process."""
         if state == "off":
             state, detail = "setup", _OFF_ELSEWHERE
@@ -73,7 +73,7 @@ class LiveChannel:
         return ChannelView(
             id=self.id, type=channel.type, label=channel.label, identity=channel.identity,
             state=state, health=_HEALTH.get(state, state), detail=detail,
-            limits=LimitsView(
+            incident=incident, limits=LimitsView(
                 text=limits.text, caption=limits.caption, files=limits.files, file_size=limits.file_size,
                 highest=limits.highest, segments=limits.segments,
             ),

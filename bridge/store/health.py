@@ -19,7 +19,7 @@ from bridge.store.changes_log import note_changes
 from bridge.store.engine import Row, Statement, Tx
 from bridge.store.tables import agents, channels, health, incident_lines, incidents
 from bridge.text import clean
-from bridge.views import IncidentLine, IncidentView, Person
+from bridge.views import IncidentLine, IncidentView, Person, UnderWay
 
 Direction = Literal["in", "out"]
 Switch = Literal["", "down", "up"]
@@ -196,6 +196,15 @@ async def incident(tx: Tx, incident_id: str) -> IncidentView:
     if not found:
         raise NotFound("There is no such incident")
     return found[0]
+
+
+async def under_way(tx: Tx) -> dict[int, UnderWay]:
+    """By channel, the incident of what we send that is not over."""
+    of = incidents.c
+    rows = await tx.run(
+        sa.select(of.channel_id, of.id, of.started_at).where(of.ended_at.is_(None), of.direction == "out")
+    )
+    return {row.channel_id: UnderWay(id=row.id, started_at=row.started_at) for row in rows}
 
 
 async def newest(tx: Tx, *, before: str, limit: int) -> list[IncidentView]:

@@ -27,6 +27,12 @@ async def state_of(client: aiohttp.ClientSession, channel: int) -> tuple[str, st
     return found["state"], found["health"]
 
 
+async def incident_of(client: aiohttp.ClientSession, channel: int) -> Any:
+    """The incident that a channel is in."""
+    items = (await get(client, "/api/channels"))["items"]
+    return next(item for item in items if item["id"] == channel)["incident"]
+
+
 async def switch(client: aiohttp.ClientSession, channel: int, to: str, expect: int = 200) -> Any:
     return await send(client, "PUT", f"/api/channels/{channel}/switch", {"treat_as": to}, expect=expect)
 
@@ -52,11 +58,15 @@ async def test_outage_is_told_to_everybody_and_can_be_read_afterwards(
         frame = await page.next("channels")
     post = next(channel for channel in frame["channels"] if channel["id"] == home.channel)
     assert (post["state"], post["health"], post["detail"]) == ("down", "down", "Post cannot be reached")
+    assert post["incident"]["started_at"]
     await finds(home, "recovering")
     assert await state_of(anna, home.channel) == ("recovering", "degraded")
+    assert await incident_of(anna, home.channel) == post["incident"]
     await finds(home, "up")
     assert await state_of(anna, home.channel) == ("up", "up")
+    assert await incident_of(anna, home.channel) is None
     (incident,) = (await get(anna, "/api/incidents"))["items"]
+    assert post["incident"] == {name: incident[name] for name in ("id", "started_at")}
     assert incident == await get(anna, f"/api/incidents/{incident['id']}")
     assert (incident["channel"], incident["label"], incident["direction"]) == ("post", "Post", "out")
     assert incident["state"] == "ended"

@@ -77,6 +77,7 @@ async def test_f25_page_of_a_database_that_was_restored_is_told_to_reload(
     file, backup = Path(sqlite_url.removeprefix("sqlite:///")), tmp_path / "backup.db"
     async with serving(tmp_path, sqlite_url, vendors, WEBHOOK_MODE) as (bridge, desk):
         page = Page(desk)
+        await page.read()
         await page.read(*await customers_write(desk, 0, 4))
         await asyncio.to_thread(vacuum_into, backup, file)
         await page.read(*await customers_write(desk, 4, 8))

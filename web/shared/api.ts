@@ -26,6 +26,7 @@ export interface Channel {
   identity: string;
   state: "up" | "degraded" | "down" | "recovering" | "setup";
   detail: string;
+  incident: { id: string; started_at: string } | null;
   limits: Limits;
 }
 

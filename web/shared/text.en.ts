@@ -66,6 +66,18 @@ export const en = {
   "net.offline": "No connection. What you write is kept and sent later.",
   "net.offline.start": "This page opens as soon as it is there again.",
   "net.back": "Back online",
+
+  // Outage
+  "out.banner": "{channel} is down since {time}.",
+  "out.banner.date": "{channel} is down since {date}, {time}.",
+  "out.banner.several": "{n} channels are down: {channels}.",
+  "out.waits": "What you send there waits, and leaves when it works again.",
+  "out.recovering": "{channel} is coming back.",
+  "out.recovering.waits": "What waits is leaving now.",
+  "out.end": "{channel} works again.",
+  "out.needs": "{channel} needs you: {why}",
+  "out.show": "Show conversations",
+  "out.hide": "Hide until the next change",
   "err.pane": "This part did not load.",
   "err.retry": "Try again",
   "err.action": "That did not work. {reason}",

@@ -68,6 +68,18 @@ export const it: Record<keyof typeof en, string> = {
   "net.offline": "Nessuna connessione. Ciò che scrivi resta qui e parte dopo.",
   "net.offline.start": "Questa pagina si apre appena torna.",
   "net.back": "Di nuovo in linea",
+
+  // Outage
+  "out.banner": "{channel} non funziona dalle {time}.",
+  "out.banner.date": "{channel} non funziona dal {date}, {time}.",
+  "out.banner.several": "{n} canali non funzionano: {channels}.",
+  "out.waits": "Ciò che invii lì resta in attesa e parte appena torna.",
+  "out.recovering": "{channel} sta tornando.",
+  "out.recovering.waits": "Ciò che era in attesa sta partendo.",
+  "out.end": "{channel} funziona di nuovo.",
+  "out.needs": "{channel} ha bisogno di te: {why}",
+  "out.show": "Mostra le conversazioni",
+  "out.hide": "Nascondi fino al prossimo cambiamento",
   "err.pane": "Questa parte non si è caricata.",
   "err.retry": "Riprova",
   "err.action": "Non è riuscito. {reason}",

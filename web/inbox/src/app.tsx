@@ -13,6 +13,7 @@ import { ThreadPane } from "./thread/thread-pane";
 import { Guard } from "./ui/guard";
 import { phone } from "./ui/media";
 import { NetBar } from "./ui/net-bar";
+import { OutageBar } from "./ui/outage-bar";
 import { ToastView } from "./ui/toast";
 
 /** What the page is: the door, or the inbox. */
@@ -39,6 +40,7 @@ function Inbox() {
       )}
       <div class="main">
         <NetBar />
+        <OutageBar />
         <div class="sheet" data-open={conversation ? "" : undefined}>
           <ListPane />
           <ThreadPane id={conversation} />
