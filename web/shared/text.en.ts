@@ -77,6 +77,7 @@ export const en = {
   "out.end": "{channel} works again.",
   "out.needs": "{channel} needs you: {why}",
   "out.show": "Show conversations",
+  "out.show.short": "Show",
   "out.hide": "Hide until the next change",
   "err.pane": "This part did not load.",
   "err.retry": "Try again",

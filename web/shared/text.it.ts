@@ -79,6 +79,7 @@ export const it: Record<keyof typeof en, string> = {
   "out.end": "{channel} funziona di nuovo.",
   "out.needs": "{channel} ha bisogno di te: {why}",
   "out.show": "Mostra le conversazioni",
+  "out.show.short": "Mostra",
   "out.hide": "Nascondi fino al prossimo cambiamento",
   "err.pane": "Questa parte non si è caricata.",
   "err.retry": "Riprova",

@@ -7,6 +7,7 @@ import { Icon } from "../../../shared/icons";
 import { ended, outageOf, signature, type Outage } from "../logic/outage";
 import { channels } from "../state/conversations";
 import { hrefTo } from "../state/place";
+import { phone } from "./media";
 import { because } from "./reasons";
 
 const HIDDEN = "bridge.outage.hidden";
@@ -34,8 +35,12 @@ export function OutageBar() {
           <Icon name={now.is === "needs" ? "circle-alert" : "triangle-alert"} size={18} />
           <Words of={now} />
           {now.channels.length === 1 && (
-            <a class="button small" href={hrefTo({ channel: now.channels[0]!.type, q: "", conversation: "", contact: false })}>
-              {t("out.show")}
+            <a
+              class="button small"
+              href={hrefTo({ channel: now.channels[0]!.type, q: "", conversation: "", contact: false })}
+              aria-label={t("out.show")}
+            >
+              {t(phone.value ? "out.show.short" : "out.show")}
             </a>
           )}
           <button type="button" class="icon-button small" aria-label={t("out.hide")} title={t("out.hide")} onClick={() => hide(now)}>
