@@ -1,4 +1,4 @@
-import type { Activity, Conversation, Message } from "../../shared/api";
+import type { Activity, Channel, Contact, Conversation, Message } from "../../shared/api";
 
 /** A message for tests; only what matters is said. */
 export function message(change: Partial<Message> = {}): Message {
@@ -17,6 +17,17 @@ export function conversation(change: Partial<Conversation> = {}): Conversation {
     unsettled: 0, last_seq: 1, last_message: null, last_message_at: "2026-11-22T12:00:00.000Z", waiting_since: null,
     created_at: "2026-11-22T12:00:00.000Z", ...change,
   };
+}
+
+/** A channel for tests. */
+export function channel(change: Partial<Channel> = {}): Channel {
+  const limits: Channel["limits"] = { text: 4096, caption: 1024, files: 1, file_size: 1, highest: "read", segments: false };
+  return { id: 1, type: "whatsapp", label: "WhatsApp", identity: "", state: "up", detail: "", incident: null, limits, ...change };
+}
+
+/** A contact for tests. */
+export function person(change: Partial<Contact> = {}): Contact {
+  return { id: "k", name: "Giulia Ferri", created_at: "2026-11-22T12:00:00.000Z", addresses: [], ...change };
 }
 
 /** An activity for tests. */

@@ -1,13 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Channel } from "../../shared/api";
 import { ended, outageOf, signature } from "../src/logic/outage";
+import { channel } from "./make";
 
-const LIMITS: Channel["limits"] = { text: 4096, caption: 1024, files: 1, file_size: 1, highest: "read", segments: false };
 const INCIDENT = { id: "i1", started_at: "2026-11-22T12:00:00.000Z" };
-
-function channel(change: Partial<Channel> = {}): Channel {
-  return { id: 1, type: "whatsapp", label: "WhatsApp", identity: "", state: "up", detail: "", incident: null, limits: LIMITS, ...change };
-}
 
 const well = channel({ id: 9, type: "sms", label: "SMS" });
 const down = channel({ state: "down", incident: INCIDENT });

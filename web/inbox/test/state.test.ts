@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { matches, newestFirst, queryOf } from "../src/logic/query";
-import { glance, recount, takeConversation } from "../src/state/conversations";
+import { channels, contact, glance, recount, takeChannels, takeContact, takeConversation } from "../src/state/conversations";
 import { now } from "../src/state/freshness";
 import { changeConversation, held, hold, rows, settle } from "../src/state/list";
 import { address, go, parse, place } from "../src/state/place";
 import { merge } from "../src/state/threads";
 import { refusal } from "../src/state/uploads";
-import { conversation, message } from "./make";
+import { channel, conversation, message, person } from "./make";
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 22, 12, minute)).toISOString();
 const anna = { id: "anna", name: "Anna" };
@@ -129,6 +129,23 @@ describe("two copies of one thing", () => {
     expect(glance("r")!.unread).toBe(3);
     takeConversation(conversation({ id: "r", unread: 0 }), now());
     expect(glance("r")!.unread).toBe(0);
+  });
+
+  test("so it is with channels and contacts", () => {
+    const since = now();
+    takeChannels([channel({ state: "down" })]);
+    takeChannels([channel({ state: "up" })], since);
+    expect(channels.value!.map((one) => one.state)).toEqual(["down"]);
+    takeChannels([channel({ state: "up" })], now());
+    expect(channels.value!.map((one) => one.state)).toEqual(["up"]);
+
+    takeContact(person({ id: "u", name: "Nobody looks" }));
+    expect(contact("u").value).toBeNull();
+    takeContact(person({ id: "u", name: "Giulia" }));
+    takeContact(person({ id: "u", name: "Before" }), since);
+    expect(contact("u").value!.name).toBe("Giulia");
+    takeContact(person({ id: "u", name: "Giulia Renzi" }), now());
+    expect(contact("u").value!.name).toBe("Giulia Renzi");
   });
 
   test("a message that comes twice is there once, in its place, in its newer state", () => {

@@ -3,6 +3,7 @@ import { api } from "../../../shared/api";
 import { t } from "../../../shared/i18n";
 import { Icon } from "../../../shared/icons";
 import { glance, takeContact } from "../state/conversations";
+import { now } from "../state/freshness";
 import { changeConversation } from "../state/list";
 import { place } from "../state/place";
 import { complain } from "../state/toasts";
@@ -26,9 +27,10 @@ export function Name({ id, name, shown }: { id: string; name: string; shown: str
     const next = field.current!.value.trim();
     setEditing(false);
     if (!next || next === name) return;
+    const since = now();
     try {
       const contact = await api.rename(id, next);
-      takeContact(contact);
+      takeContact(contact, since);
       const one = glance(place.peek().conversation);
       if (one?.contact.id === id) changeConversation({ ...one, contact: { id, name: contact.name } }, true);
     } catch (problem) {

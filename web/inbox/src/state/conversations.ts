@@ -56,8 +56,20 @@ export function contact(id: string): Signal<Contact | null> {
   return found;
 }
 
-export function takeContact(next: Contact): void {
+/** The same for a contact; the feed tells of many that nobody has looked at. */
+export function takeContact(next: Contact, since?: number): void {
+  if (since === undefined) {
+    if (!contacts.has(next.id)) return;
+    toldByFeed(next.id);
+  } else if (contact(next.id).peek() && overtaken(next.id, since)) return;
   contact(next.id).value = next;
+}
+
+/** The same for the channels, which are told all together. */
+export function takeChannels(next: Channel[], since?: number): void {
+  if (since === undefined) toldByFeed("channels");
+  else if (channels.peek() && overtaken("channels", since)) return;
+  channels.value = next;
 }
 
 /** Unread messages in open conversations that are mine or nobody's. */

@@ -1,7 +1,7 @@
 import { batch, signal } from "@preact/signals";
 import { api, Problem, type Activity, type Message } from "../../../shared/api";
 import { firstUnread } from "../logic/group";
-import { glance, takeContact, takeConversation } from "./conversations";
+import { contact, glance, takeContact, takeConversation } from "./conversations";
 import { takeServerDrafts } from "./drafts";
 import { feedTells } from "./feed";
 import { now, overtaken, toldByFeed } from "./freshness";
@@ -46,7 +46,7 @@ export class Thread {
         this.state.value = "ready";
         this.visit();
       });
-      takeContact(await api.contact(detail.contact.id));
+      await loadContact(detail.contact.id);
     } catch (problem) {
       if (this.state.peek() === "ready") return;
       this.state.value = problem instanceof Problem && problem.status === 404 ? "gone" : "error";
@@ -145,6 +145,12 @@ export function merge(older: Message[], newer: Message[]): Message[] {
 function mergeActivity(one: Activity[], other: Activity[]): Activity[] {
   const byId = new Map([...one, ...other].map((event) => [event.id, event]));
   return Array.from(byId.values());
+}
+
+async function loadContact(id: string): Promise<void> {
+  contact(id); // from here on the feed's word on it counts
+  const since = now();
+  takeContact(await api.contact(id), since);
 }
 
 const threads = new Map<string, Thread>();

@@ -1,9 +1,10 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { api } from "../../../shared/api";
 import { Live, openLive, type Frame, type LiveState } from "../../../shared/live";
-import { agents, business, channels, contact, takeContact } from "./conversations";
+import { agents, business, takeChannels, takeContact } from "./conversations";
 import { pushDrafts } from "./drafts";
 import { feedBegins } from "./feed";
+import { now } from "./freshness";
 import { changeConversation, loadList, reloadList, warmUp } from "./list";
 import { outbox } from "./sending";
 import { listKey, place } from "./place";
@@ -40,8 +41,8 @@ function takeFrame(frame: Frame): void {
       takeActivity(frame.activity);
       changeConversation(frame.conversation);
     } else if (frame.type === "contact") {
-      if (contact(frame.contact.id).peek()) takeContact(frame.contact);
-    } else if (frame.type === "channels") channels.value = frame.channels;
+      takeContact(frame.contact);
+    } else if (frame.type === "channels") takeChannels(frame.channels);
     else if (frame.type === "typing") takeTyping(frame.conversation_id, frame.who);
     else if (frame.type === "presence") takePresence(frame.agents, frame.viewing);
     else if (frame.type === "reset") void startOver();
@@ -55,8 +56,9 @@ async function startOver(): Promise<void> {
 }
 
 async function loadChannels(): Promise<void> {
+  const since = now();
   const found = await api.channels();
-  channels.value = found.items;
+  takeChannels(found.items, since);
   business.value = found.business;
 }
 
