@@ -56,19 +56,19 @@ export function contact(id: string): Signal<Contact | null> {
   return found;
 }
 
-/** The same for a contact; the feed tells of many that nobody has looked at. */
+/** Takes a contact in, unless what is known is newer; the feed tells of many that nobody has looked at. */
 export function takeContact(next: Contact, since?: number): void {
   if (since === undefined) {
     if (!contacts.has(next.id)) return;
     toldByFeed(next.id);
-  } else if (contact(next.id).peek() && overtaken(next.id, since)) return;
+  } else if (overtaken(next.id, since)) return;
   contact(next.id).value = next;
 }
 
-/** The same for the channels, which are told all together. */
+/** Takes the channels in, which are told all together, unless what is known is newer. */
 export function takeChannels(next: Channel[], since?: number): void {
   if (since === undefined) toldByFeed("channels");
-  else if (channels.peek() && overtaken("channels", since)) return;
+  else if (overtaken("channels", since)) return;
   channels.value = next;
 }
 
